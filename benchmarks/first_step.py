@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import pure_nas
+from benchmarks.images import load_dataset
 from pure_nas import Architecture, Candidate, Recipe, build
 from pure_nas.data.augment import allowed
-from pure_nas.data.dataset import load_dataset
 from pure_nas.training.scoring import generator
 
 

@@ -1,14 +1,20 @@
-"""The images of a set as they were decoded, for scripts that do not use pure-nas."""
+"""Images for benchmarks and tests, also as they were decoded, for scripts that do not use pure-nas."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pure_nas.data.dataset import Dataset
+from pure_nas.data.dataset import Dataset, ImageSource
 from pure_nas.data.image_set import ImageSet, Normalisation
+
+
+def load_dataset(dataset: str | Path, **options: Any) -> Dataset:
+    """Load a dataset; `options` are further fields of `ImageSource`."""
+    return ImageSource(dataset, **options)()
 
 
 def write_images(dataset: Dataset, path: Path) -> None:

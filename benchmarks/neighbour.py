@@ -35,7 +35,7 @@ _BATCH = 64
 
 def measure(threads: int, seconds: float) -> None:
     """Print the median time of a step of PURe20, milliseconds."""
-    from pure_nas.data.dataset import load_dataset
+    from benchmarks.images import load_dataset
     from pure_nas.nn.network import build
     from pure_nas.space.architecture import Architecture
     from pure_nas.space.recipe import Recipe

@@ -23,18 +23,7 @@ from benchmarks.revisions import unpack
 COMMANDS = (
     ("search", "--dataset", "digits", "--trials", "24", "--seed", "3", "--device", "cpu"),
     ("retrain", "runs/digits", "--trials", "knee", "--seeds", "2", "--epochs", "3", "--device", "cpu"),
-    (
-        "experiment",
-        "threshold-init",
-        "--scale",
-        "smoke",
-        "--dataset",
-        "digits",
-        "--out",
-        "runs/grid",
-        "--device",
-        "cpu",
-    ),
+    ("experiment", "threshold-init", "--scale", "smoke", "--dataset", "digits", "--device", "cpu"),
 )
 _WHOLE = ("architecture.json", "recipe.json", "weights.safetensors", "evaluation.json")
 _NOT_COMPARED = frozenset({"seconds", "digests", "reason"})

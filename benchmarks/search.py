@@ -22,10 +22,10 @@ import typer
 from benchmarks.command import run_command
 from benchmarks.contestants import Contestant, Finished, PlainScript, PureNas, suggestions
 from benchmarks.document import Column, Document, Row, Target
-from benchmarks.images import write_images
+from benchmarks.images import load_dataset, write_images
 from benchmarks.revisions import compare_first_step, unpack
 from pure_nas.cost.layers import cost_of
-from pure_nas.data.dataset import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.errors import PureNasError
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.catalogue import SPACES, load_space

@@ -13,12 +13,11 @@ from torch import Tensor, nn
 
 from benchmarks.command import run_command
 from benchmarks.document import Column, Document, Row, Target
-from benchmarks.images import pixels_of
+from benchmarks.images import load_dataset, pixels_of
 from benchmarks.measure import Call, Timings, compiled, graphed, interleaved
 from benchmarks.plain_training import PlainStep, make_loader, plain_network, sensible_workers
 from benchmarks.setting import Setting, settings_of
 from benchmarks.step_networks import CLASSES, OURS, Work, architecture, networks, timm_resnet, work_of
-from pure_nas.data.dataset import load_dataset
 from pure_nas.data.image_set import HeldPixels, ImageSet, Normalisation
 from pure_nas.devices import keep_freed_memory, resolve_device
 from pure_nas.nn.network import build

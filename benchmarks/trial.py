@@ -21,11 +21,12 @@ import typer
 from benchmarks.command import run_command
 from benchmarks.contestants import suggestions
 from benchmarks.document import Column, Document, Row, Target
+from benchmarks.images import load_dataset
 from benchmarks.measure import resident_bytes, slope
 from benchmarks.processes import ROOT, environment_of
 from benchmarks.study_overhead import sampler_rows, storage_rows
 from pure_nas.cost.fvcore_count import count_architecture
-from pure_nas.data.dataset import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.devices import resolve_device
 from pure_nas.errors import PureNasError
 from pure_nas.files import read_json_lines

@@ -16,14 +16,19 @@ if TYPE_CHECKING:
     from pure_nas.data.sources.own import own_dataset, register_dataset
     from pure_nas.data.sources.registry import DatasetSpec, Download, Part
     from pure_nas.errors import ConfigError, DataError, PureNasError, RunError, UsageError
+    from pure_nas.evaluation.evaluation import Evaluation
     from pure_nas.evaluation.noise import Noise, usual_noises
+    from pure_nas.evaluation.quality import Quality
     from pure_nas.evaluation.views import Views
-    from pure_nas.nn.network import build
+    from pure_nas.findings.experiment_results import ExperimentResults
+    from pure_nas.nn.network import Network, build
     from pure_nas.nn.plain.units import ConvPU
     from pure_nas.objectives import Metric, register_metric
     from pure_nas.plans.search.forecast_sampler import ForecastSampler
     from pure_nas.plans.search.limits import Limits
     from pure_nas.plans.search.objective import Objective
+    from pure_nas.run.retrained import Retraining
+    from pure_nas.run.search_results import Results, TrialRecord
     from pure_nas.space.architecture import Architecture
     from pure_nas.space.candidate import Candidate
     from pure_nas.space.recipe import Recipe
@@ -40,23 +45,30 @@ __all__ = [
     "DataError",
     "DatasetSpec",
     "Download",
+    "Evaluation",
     "Experiment",
+    "ExperimentResults",
     "ForecastSampler",
     "LargeImages",
     "Limits",
     "Metric",
+    "Network",
     "Noise",
     "Objective",
     "Opened",
     "Part",
     "PixelSource",
     "PureNasError",
+    "Quality",
     "RawImages",
     "Recipe",
+    "Results",
+    "Retraining",
     "Run",
     "RunError",
     "SearchSpace",
     "TrainedNetwork",
+    "TrialRecord",
     "Unit",
     "UnitCost",
     "UnitPlace",
@@ -79,7 +91,14 @@ __all__ = [
 _MODULES = (
     *("errors", "objectives", "space.unit", "space.architecture", "space.recipe", "space.candidate"),
     *("space.search_space", "data.sources.registry", "data.sources.own", "data.raw_images", "evaluation.noise"),
-    *("evaluation.views", "nn.network", "nn.plain.units", "plans.search.limits", "plans.search.objective"),
+    *(
+        "evaluation.views",
+        "evaluation.evaluation",
+        "nn.network",
+        "nn.plain.units",
+        "plans.search.limits",
+        "plans.search.objective",
+    ),
     "plans.search.forecast_sampler",
     *("api.runs", "api.functions"),
 )

@@ -17,6 +17,7 @@ import torch
 from pure_nas.errors import UsageError
 from pure_nas.process_state import is_ours
 
+AnyDevice = str | torch.device
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # parameters of glibc's mallopt, from malloc.h
 _GLIBC = platform.libc_ver()[0] == "glibc"
 _FLOPS_PER_THREAD = 1e8  # of a forward step over a batch
@@ -31,21 +32,22 @@ _OUT_OF_MEMORY = re.compile(
 """What libraries that have no error of their own for it say when memory runs out."""
 
 
-def resolve_device(name: str) -> torch.device:
-    """The device called "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N"; else it is a `UsageError`."""
+def resolve_device(device: AnyDevice) -> torch.device:
+    """A device, or that called "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N"; else a `UsageError`."""
+    name = str(device)
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
-        raise UsageError(f'There is no device "{name}".', hint="Name auto, cpu, cuda or cuda:0, cuda:1, ...")
+        raise UsageError(f'There is no device "{name}".', hint="Use auto, cpu, cuda or cuda:0, cuda:1, ...")
     found = torch.cuda.device_count() if name != "cpu" and torch.cuda.is_available() else 0
     if name == "cpu" or (name == "auto" and found == 0):
         return torch.device("cpu")
     if found == 0:
         raise UsageError(
-            f'The device "{name}" is not there: PyTorch {torch.__version__} sees no CUDA GPU.',
-            hint="Use the device cpu, or look whether nvidia-smi lists a GPU and torch is a CUDA build.",
+            f'The device "{name}" is not available: PyTorch {torch.__version__} sees no CUDA GPU.',
+            hint="Use the device cpu, or check that nvidia-smi lists a GPU and torch is a CUDA build.",
         )
     index = name.partition(":")[2]
     if int(index or 0) >= found:
-        raise UsageError(f'The device "{name}" is not there: this machine has cuda:0 to cuda:{found - 1}.')
+        raise UsageError(f'The device "{name}" does not exist: this machine has cuda:0 to cuda:{found - 1}.')
     return torch.device("cuda", int(index)) if index else torch.device("cuda")
 
 

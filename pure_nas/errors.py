@@ -43,7 +43,7 @@ class UsageError(PureNasError, ValueError):
 
 
 class ConfigError(UsageError):
-    """A file or a call whose contents break its rules; the message lists every fault of it."""
+    """A file or a call whose contents break its rules; the message lists them all."""
 
 
 class DataError(PureNasError):
@@ -51,7 +51,7 @@ class DataError(PureNasError):
 
 
 class RunError(PureNasError):
-    """A run directory or study that is damaged, locked or does not match what was asked for."""
+    """A run directory or study that is damaged, locked or does not match the request."""
 
 
 def nearest(name: object, known: Iterable[str]) -> str:

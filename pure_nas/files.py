@@ -82,7 +82,7 @@ def _writing(path: Path, way_out: str) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not path.parent.exists():
             raise _moved(path.parent) from error
-        hint = f"{way_out}, then give the same command again."
+        hint = f"{way_out}, then run the same command again."
         raise RunError(f"{path} cannot be written: {reason(error)}.", hint=hint) from error
 
 
@@ -106,8 +106,7 @@ def require_in_place(path: Path) -> None:
 def _moved(folder: Path) -> RunError:
     return RunError(
         f"{folder} was moved or removed while this command wrote into it.",
-        hint="Put the run back, or give its new folder (--study and --out for a search), with the same command; it "
-        "goes on where it stopped.",
+        hint="Move it back, or name its new folder (--study and --out, or --output) in the same command.",
     )
 
 
@@ -163,7 +162,7 @@ def bytes_of(path: Path) -> bytes:
 
 
 def check(model: Any, content: Any, file: Path | str, *, hint: str = "") -> Any:
-    """The content of a file as `model`, which is anything that pydantic validates; an error lists every fault."""
+    """The content of a file as `model`, which is anything that pydantic validates; an error lists every error."""
     try:
         return TypeAdapter(model).validate_python(content)
     except ValidationError as error:
@@ -200,14 +199,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = next(name for place, (name, _) in enumerate(pairs) if name in dict(pairs[:place]))
-        raise ValueError(f"{json.dumps(twice[:60])} is there twice")
+        raise ValueError(f"{json.dumps(twice[:60])} appears twice")
     return found
 
 
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text[:20]} is no number")
+        raise ValueError(f"{text[:20]} is not a number")
     return value
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from pure_nas.errors import DataError, RunError, UsageError, reason
 
+AnyPath = str | os.PathLike[str]
+
 _log = logging.getLogger(__name__)
 
 
@@ -19,6 +21,11 @@ def expanded(path: Path | str) -> Path:
         return Path(path).expanduser()
     except RuntimeError as error:
         raise UsageError(f"The ~ in {path} stands for no home directory.", hint="Write the path out.") from error
+
+
+def path_of(path: AnyPath | None) -> Path | None:
+    """A path that may be left out, with ~ written out."""
+    return None if path is None else expanded(os.fspath(path))
 
 
 def require_folder(path: Path, *, hint: str) -> None:

@@ -72,7 +72,7 @@ class Registry(Generic[T]):
             raise UsageError(f"{thing!r} is a {type(thing).__name__}, not a {self.kind.__name__}.")
         if not isinstance(thing.name, str) or not re.fullmatch(r"\w[\w.-]*", thing.name):
             raise UsageError(
-                f"{thing.name!r} cannot be used as a name.", hint="Names have letters, digits and the signs _ - . only."
+                f"{thing.name!r} cannot be used as a name.", hint="Names may contain only letters, digits, _, - and ."
             )
         if thing.name in self.built_in or thing.name in self.installed:
             raise UsageError(f'The name "{thing.name}" is already taken.', hint="Choose another.")

@@ -6,6 +6,7 @@ import ctypes
 import multiprocessing
 import os
 import pickle
+import random
 import signal
 import sys
 import threading
@@ -46,11 +47,11 @@ def global_random_state(seed: int | None = None, device: torch.device | None = N
 
 @contextmanager
 def usual_defaults() -> Iterator[None]:
-    """Compute as PyTorch does where nothing has been set: float32, on the CPU, with gradients; one thread at a time."""
+    """Compute as PyTorch does where nothing has been set, one thread at a time; put Python's random state back."""
     import torch
 
     with _LOCK:
-        dtype = torch.get_default_dtype()
+        dtype, drawn = torch.get_default_dtype(), random.getstate()  # libraries draw as they are imported
         elsewhere = torch.get_default_device().type != "cpu"
         torch.set_default_dtype(torch.float32)
         try:
@@ -58,6 +59,7 @@ def usual_defaults() -> Iterator[None]:
                 yield
         finally:
             torch.set_default_dtype(dtype)
+            random.setstate(drawn)
 
 
 def begin_worker(connection: Connection, work: bytes) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from pure_nas.errors import UsageError
 
-_NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)")
+_NUMBER = re.compile(r"((?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?)\s*([A-Za-z]*)")
 _SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 _SECONDS = {"ms": 1e-3, "s": 1, "": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
@@ -19,9 +19,9 @@ def size_of(text: str) -> int:
     return max(1, round(_parsed(text, _SIZES, "a size such as 300k, 1.5M or 2G")))
 
 
-def seconds_of(text: str) -> float:
-    """A time, in seconds: "90s", "30m", "2h"."""
-    return _parsed(text, _SECONDS, "a time such as 90s, 30m or 2h")
+def seconds_of(time: str | float) -> float:
+    """A time, in seconds: "90s", "30m", "2h", or a number of them."""
+    return _parsed(str(time), _SECONDS, "a time such as 90s, 30m or 2h")
 
 
 def milliseconds_of(text: str) -> float:

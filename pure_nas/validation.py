@@ -1,4 +1,4 @@
-"""Frozen models of files, arguments of calls, and every fault of one in one readable message."""
+"""Frozen models of files, arguments of calls, and all errors of one in one readable message."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class TomlFile(FrozenModel):
 
     @classmethod
     def from_toml(cls, text: str, *, source: str = "", context: object = None) -> Self:
-        """Read the text of a file; a `ConfigError` lists every fault, with `source`.
+        """Read the text of a file; a `ConfigError` lists every error, with `source`.
 
         Args:
             context: what validators are told.
@@ -150,17 +150,17 @@ def read_text(path: Traversable | str, kind: str) -> str:
 
 @contextmanager
 def faults_explained(model: type[BaseModel], source: str, *, hint: str = "") -> Iterator[None]:
-    """Turn the faults that validating `source`, described by `model`, finds meanwhile into one `ConfigError`."""
+    """Turn the errors that validating `source`, described by `model`, finds meanwhile into one `ConfigError`."""
     try:
         yield
     except ValidationError as error:
         lines = fault_lines(error, model)
-        count = "1 fault" if len(lines) == 1 else f"{len(lines)} faults"
+        count = "1 error" if len(lines) == 1 else f"{len(lines)} errors"
         raise ConfigError("\n  ".join([f"{source} has {count}:", *lines]), hint=hint) from error
 
 
 def fault_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """Every fault that validating `model` found: the key path, what is wrong, the nearest valid name."""
+    """Every error that validating `model` found: the key path, what is wrong, the nearest valid name."""
     found = [details for details in error.errors() if details["type"] != "default_factory_not_called"]
     return list(dict.fromkeys(_line(details, model) for details in found))
 

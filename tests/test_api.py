@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import doctest
 import inspect
 import json
@@ -23,11 +24,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 import pure_nas
-from pure_nas.data.dataset import load_dataset
+from benchmarks.images import load_dataset
 from pure_nas.data.sources.registry import DATASETS
 from pure_nas.errors import DataError, PureNasError, RunError, UsageError
 from pure_nas.objectives import METRICS
-from pure_nas.space.unit import PLAIN_CONV, UNITS
+from pure_nas.space.unit import CONV, PLAIN_CONV, UNITS
 
 SPACE = """
 [run]
@@ -214,13 +215,20 @@ def test_a_registered_unit_is_built_and_trained(own: pure_nas.DatasetSpec, tmp_p
     pure_nas.register_unit(replace(PLAIN_CONV, name="first", summary="another"))
     assert UNITS.registered["first"].summary == "another"
     architecture = pure_nas.Architecture(units=(("first",), ("product",)), base_width=2)
-    trained = pure_nas.train(architecture, own, epochs=1, out=tmp_path / "trained", device="cpu")
+    trained = pure_nas.train(architecture, own, epochs=1, output=tmp_path / "trained", device="cpu")
     assert trained.load().architecture.units == (("first",), ("product",))
     assert trained.metrics["error"] == 1 - trained.metrics["accuracy"]
     assert trained.export(tmp_path / "exported")[0].name == "network.py"
-    assert pure_nas.train(architecture, own, epochs=1, out=tmp_path / "trained", device="cpu") == trained
+    assert pure_nas.train(architecture, own, epochs=1, output=tmp_path / "trained", device="cpu") == trained
     with pytest.raises(RunError, match="was started with other settings"):
-        pure_nas.train(architecture, own, epochs=2, out=tmp_path / "trained", device="cpu")
+        pure_nas.train(architecture, own, epochs=2, output=tmp_path / "trained", device="cpu")
+
+
+@pytest.mark.parametrize("implementation", ["", "Conv2d", "torch.nn:Conv", "torch.nn:Conv2d:weight"])
+def test_a_unit_that_cannot_be_imported_says_so(implementation: str) -> None:
+    pure_nas.register_unit(replace(CONV, name="mine", implementation=implementation))
+    with pytest.raises(PureNasError, match=f'The unit "mine" cannot be built: {implementation} does not import'):
+        pure_nas.build(pure_nas.Architecture(units=(("mine",),), base_width=2))
 
 
 class Photos:
@@ -253,12 +261,12 @@ def test_datasets_of_pillow_images_and_of_tensors_are_taken_as_they_are() -> Non
 @pytest.mark.parametrize(
     ("images", "words"),
     [
-        (Photos([Image.new("L", (8, 9))]), "8 x 9 pixels, not a square"),
-        (Photos([torch.zeros(1, 8, 8), torch.zeros(1, 9, 9)]), "Image 1 is of 1 x 9 x 9, but the first"),
-        (Photos([torch.full((1, 8, 8), -1.0)]), "floats must be of 0 to 1, but reach from -1"),
+        (Photos([Image.new("L", (8, 9))]), "8 x 9 pixels is not square"),
+        (Photos([torch.zeros(1, 8, 8), torch.zeros(1, 9, 9)]), "Image 1 has the shape 1 x 9 x 9, but the first"),
+        (Photos([torch.full((1, 8, 8), -1.0)]), "Floating-point images must be from 0 to 1, but range from -1"),
         (Photos([]), "no images"),
         ((torch.zeros(3, 1, 8, 8), torch.zeros(3)), "Labels must be whole numbers"),
-        ((torch.zeros(3, 1, 8, 9), torch.zeros(3, dtype=torch.int64)), r"H = W, but are of \(1, 8, 9\)"),
+        ((torch.zeros(3, 1, 8, 9), torch.zeros(3, dtype=torch.int64)), r"H = W, got \(1, 8, 9\)"),
     ],
 )
 def test_images_that_cannot_be_used_are_explained(images: Any, words: str) -> None:
@@ -269,8 +277,9 @@ def test_images_that_cannot_be_used_are_explained(images: Any, words: str) -> No
 def test_an_experiment_is_made_and_opened(image_folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "widths.toml"
     file.write_text(EXPERIMENT, encoding="utf-8")
-    found = pure_nas.experiment(file, dataset=image_folder, out=tmp_path / "run", device="cpu")
-    assert found.results.complete == 2
+    found = pure_nas.experiment(file, dataset=image_folder, out=tmp_path, study="run", device="cpu")
+    assert (found.results.complete, found.path) == (2, tmp_path / "run")
+    assert pure_nas.experiment(file, dataset=image_folder, out=found.path, device="cpu") == found  # as once it was said
     assert pure_nas.open_run(found.path) == found
     names = sorted(path.name for path in (found.path / "trials").iterdir())
     assert found.load(names[0])(torch.zeros(1, 1, 8, 8)).shape == (1, 3)
@@ -294,12 +303,11 @@ base_width = 2
 
 STATE = """
 import ctypes, gc, json, locale, logging, os, random, signal, socket, sys, warnings
-import fvcore.nn, matplotlib, numpy, optuna, plotly.tools, sklearn.datasets, torch, torch._dynamo, torchvision
-from PIL import Image
-import pure_nas, pure_nas.api.functions
+for library in sys.argv[3:]:
+    __import__(library)
 
 
-def hblks():
+def hblks(torch):
     "Blocks that the C library has mapped: a large one is, unless freed memory is kept."
     class Mallinfo2(ctypes.Structure):
         _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd uordblks fsmblks".split()]
@@ -313,46 +321,66 @@ def hblks():
     return libc.mallinfo2().hblks - before
 
 
-def state():
-    loggers = [logging.getLogger(name) for name in (None, "pure_nas", "pure_nas.data", "optuna", "matplotlib", "PIL")]
-    return {
+OF_LIBRARIES = {
+    "torch": lambda torch: {
         "torch": (torch.get_rng_state().tolist(), torch.initial_seed()),
-        "numpy": repr(numpy.random.get_state()),
-        "random": random.getstate(),
         "threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
         "dtype": (torch.get_default_dtype(), torch.get_default_device()),
         "grad": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
         "cudnn": (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic),
         "precision": (torch.get_float32_matmul_precision(), torch.are_deterministic_algorithms_enabled()),
-        "dynamo": (torch._dynamo.config.recompile_limit, torch._dynamo.config.suppress_errors),
+        "memory": hblks(torch),
+    },
+    "torch._dynamo": lambda found: {"dynamo": (found.config.recompile_limit, found.config.suppress_errors)},
+    "numpy": lambda numpy: {"numpy": repr(numpy.random.get_state()), "numbers": numpy.geterr()},
+    "matplotlib": lambda found: {"matplotlib": (dict(found.rcParams), found.get_backend(auto_select=False))},
+    "PIL.Image": lambda found: {"pillow": found.MAX_IMAGE_PIXELS},
+    "optuna": lambda found: {"optuna": found.logging.get_verbosity()},
+}
+
+
+def state():
+    "Of Python, and of the libraries that are imported by now."
+    found = {
+        "random": random.getstate(),
         "timeout": socket.getdefaulttimeout(),
-        "warnings": (list(warnings.filters), warnings.showwarning),
+        "warnings": (warnings.showwarning, sys.argv[3:] and list(warnings.filters)),
         "signals": [signal.getsignal(number) for number in sorted(signal.valid_signals())],
         "masked": signal.pthread_sigmask(signal.SIG_BLOCK, []),
-        "environment": dict(os.environ),
         "folder": os.getcwd(),
-        "logging": [(each.level, list(each.handlers), each.propagate, each.disabled) for each in loggers],
-        "matplotlib": (dict(matplotlib.rcParams), matplotlib.get_backend(auto_select=False)),
-        "pillow": Image.MAX_IMAGE_PIXELS,
+        "logging": (logging.root.level, list(logging.root.handlers), logging.root.manager.disable),
         "garbage": (gc.isenabled(), gc.get_threshold(), gc.get_freeze_count()),
         "hooks": (sys.excepthook, sys.displayhook, sys.stdout, sys.stderr, sys.getrecursionlimit()),
-        "numbers": (numpy.geterr(), locale.setlocale(locale.LC_ALL)),
-        "memory": hblks(),
+        "locale": locale.setlocale(locale.LC_ALL),
+        **{f"filter {filter}": True for filter in warnings.filters},
+        **{f"variable {name}": value for name, value in os.environ.items()},
     }
+    for name in ("pure_nas", "pure_nas.data", "optuna", "matplotlib", "PIL"):
+        if name in logging.root.manager.loggerDict:
+            logger = logging.getLogger(name)
+            found[f"logger {name}"] = (logger.level, list(logger.handlers), logger.propagate, logger.disabled)
+    for library, of_it in OF_LIBRARIES.items():
+        if library in sys.modules:
+            found |= of_it(sys.modules[library])
+    return found
 
 
-torch.manual_seed(7), numpy.random.seed(7), random.seed(7)
-hblks()
-before = state()
-space, images = pure_nas.SearchSpace.from_toml(sys.argv[1]), sys.argv[2]
-changed = {}
+random.seed(7)
+before, changed, came = state(), {}, set()
 
 
 def compare(call):
+    global before
     after = state()
-    changed[call] = [name for name in before if before[name] != after[name]]
+    changed[call] = [name for name in before if before[name] != after.get(name)]
+    came.update(name for name in after if name not in before and name.startswith("variable "))
+    before = after
 
 
+import pure_nas
+compare("import")
+space, images = pure_nas.SearchSpace.from_toml(sys.argv[1]), sys.argv[2]
+compare("SearchSpace")
 run = pure_nas.search(images, space, objectives="error,flops,latency,memory,noise_error", device="cpu", sampler="gp")
 compare("search")
 run.load("knee"), run.export("best")
@@ -367,19 +395,33 @@ pure_nas.train(run.trial("best").candidate, images, device="cpu")
 compare("train")
 objective = pure_nas.Objective(images, space, device="cpu")
 compare("Objective")
+import optuna
+before = state()
 objective(optuna.create_study(directions=objective.directions).ask())
 compare("objective")
-print(json.dumps(changed))
+print(json.dumps([changed, sorted(came)]))
 """
+LIBRARIES = "fvcore.nn matplotlib numpy optuna plotly.tools sklearn.datasets torch torch._dynamo torchvision PIL.Image"
+OF_THEIRS = {f"variable {name}" for name in ("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "TORCHINDUCTOR_CACHE_DIR")}
+"""What libraries set as they are imported, which docs/api.md names."""
 
 
-def test_calls_leave_the_process_as_it_was(image_folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", STATE, SPACE, str(image_folder)]
+@pytest.mark.parametrize(("imported", "variables"), [("", OF_THEIRS), (LIBRARIES, set())])
+def test_calls_leave_the_process_as_it_was(
+    imported: str, variables: set[str], image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in OF_THEIRS:
+        monkeypatch.delenv(variable.removeprefix("variable "), raising=False)
+    images = str(image_folder) if imported else "digits"  # which scikit-learn has
+    command = [sys.executable, "-c", STATE, SPACE, images, *imported.split()]
     done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    changed = json.loads(done.stdout)
-    assert len(changed) == 8
+    changed, came = json.loads(done.stdout)
+    assert len(changed) == 10
     assert changed == {call: [] for call in changed}
+    assert set(came) == variables
+    page = (Path(__file__).parent.parent / "docs" / "api.md").read_text(encoding="utf-8")
+    assert all(name.removeprefix("variable ") in page for name in OF_THEIRS)
 
 
 def public_objects() -> list[Any]:
@@ -419,6 +461,42 @@ def test_the_page_of_the_public_api_is_up_to_date() -> None:
     assert all(section.strip() for section in sections)
 
 
+def test_the_page_explains_every_type_that_a_signature_names() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "api.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(?!>>>)(.*?)^```", page, flags=re.M | re.S)
+    blocks += re.findall(r"^- `(\w+: .*?)`: ", page, flags=re.M)  # attributes
+    code = "\n".join(re.sub(r"'[^']*'|\"[^\"]*\"", "", block) for block in blocks)
+    explained = re.findall(r"^- `(\w+)`: ", page.partition("## Types in signatures")[2], flags=re.M)
+    known = {"Any", "Callable", "Iterator", "Literal", "Mapping", "Self", "Sequence"}  # of Python
+    known |= {"BaseTrial", "DataFrame", "Generator", "NDArray", "Path", "Tensor"}  # of libraries
+    named = set(re.findall(r"\b[A-Z]\w+", code)) - known - vars(builtins).keys()
+    assert named - set(pure_nas.__all__) - set(explained) == set()
+    assert [name for name in explained if name not in code] == []
+
+
+def returned_by(thing: Any) -> set[str]:
+    """Names in the return annotations of a function, or of the public methods and properties of a class."""
+    members = vars(thing).values() if inspect.isclass(thing) else [thing]
+    functions = [getattr(each, "fget", None) or getattr(each, "func", None) or each for each in members]
+    found = [str(each.__annotations__.get("return", "")) for each in functions if inspect.isfunction(each)]
+    return set(re.findall(r"\b[A-Z]\w+", " ".join(found)))
+
+
+def test_what_calls_and_runs_return_is_public() -> None:
+    calls = [pure_nas.search, pure_nas.experiment, pure_nas.train, pure_nas.evaluate, pure_nas.open_run, pure_nas.build]
+    returned = set[str]().union(*map(returned_by, [*calls, pure_nas.Run, pure_nas.Experiment, pure_nas.TrainedNetwork]))
+    assert returned - {"DataFrame", "None", "Path"} <= set(pure_nas.__all__)
+    assert {"Evaluation", "ExperimentResults", "Network", "Results", "Retraining", "TrialRecord"} <= returned
+
+
+def test_every_argument_of_a_call_is_described() -> None:
+    calls = [pure_nas.search, pure_nas.experiment, pure_nas.train, pure_nas.evaluate, pure_nas.Objective]
+    for call in [*calls, pure_nas.Run.load, pure_nas.Run.export, pure_nas.Run.retrain]:
+        described = re.search(r"^Args:\n((?:    .*\n)+)", inspect.getdoc(call) or "", flags=re.M)
+        names = re.findall(r"^    (\w[\w, ]*): ", described[1], flags=re.M) if described else []
+        assert {*", ".join(names).split(", ")} == inspect.signature(call).parameters.keys() - {"self"}, call
+
+
 def test_examples_and_docs_import_public_names_only() -> None:
     root = Path(__file__).parent.parent
     files = [root / "README.md", *(root / "docs").glob("*.md"), *(root / "examples").rglob("*.ipynb")]
@@ -452,10 +530,10 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
             lambda: pure_nas.Architecture.named("pure20", base_width=0),
             "base_width: .* equal to 1, got 0",
         ),
-        (lambda: pure_nas.Recipe(epochs=0), r"Recipe\(\) has 3 faults:\n  epochs: .*\n  learning_rate: is missing"),
+        (lambda: pure_nas.Recipe(epochs=0), r"Recipe\(\) has 3 errors:\n  epochs: .*\n  learning_rate: is missing"),
         (lambda: pure_nas.Recipe.usual("conv"), r"unit: input should be an instance of Unit, got 'conv'"),
         (lambda: pure_nas.Recipe.shared([]), r"units: must have at least 1 entry, got \[\]"),
-        (lambda: pure_nas.Candidate("pure20", None), r"Candidate\(\) has 2 faults:\n  architecture: "),
+        (lambda: pure_nas.Candidate("pure20", None), r"Candidate\(\) has 2 errors:\n  architecture: "),
         (pure_nas.SearchSpace, "architecture: is missing"),
         (lambda: pure_nas.Limits(params="300k"), "params: input should be a valid integer, got '300k'"),
         (lambda: pure_nas.Limits(latency_ms=0), "latency_ms: input should be greater than 0, got 0"),
@@ -466,13 +544,42 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         (lambda: pure_nas.Metric(name="x", compute=max, worst=0.0), "worst: input should be greater than 0"),
         (lambda: pure_nas.build("pure20"), "architecture: must be a table of names and values, got 'pure20'"),
         (lambda: pure_nas.get_unit("produkt"), 'There is no unit "produkt"'),
-        (lambda: pure_nas.own_dataset(3), "dataset is a name or the path of a folder, not 3"),
-        (lambda: pure_nas.search("digits", trials="x"), r"search\(\) has 1 fault:\n  trials: .* got 'x'"),
+        (
+            lambda: replace(CONV, block_kind="nonsense"),  # type: ignore[arg-type]
+            r"Unit\(\) has 1 error:\n  block_kind: 'nonsense' is not valid; known: conv, exponents",
+        ),
+        (lambda: replace(CONV, parameter_kinds={"weight": "wait"}), "parameter_kinds.weight: 'wait' is not valid"),  # type: ignore[dict-item]
+        (lambda: replace(CONV, sign="abc"), "sign: string should have at most 1 character, got 'abc'"),
+        (lambda: replace(CONV, usual_learning_rate="a"), "usual_learning_rate: .* valid number, got 'a'"),  # type: ignore[arg-type]
+        (lambda: replace(CONV, usual_weight_decay=-1e-4), "usual_weight_decay: .* equal to 0, got -0.0001"),
+        (lambda: replace(CONV, implementation=nn.Conv2d), "implementation: input should be a valid string"),  # type: ignore[arg-type]
+        (lambda: pure_nas.own_dataset(3), "dataset must be a name or the path of a folder, not 3"),
+        (lambda: pure_nas.search("digits", trials="x"), r"search\(\) has 1 error:\n  trials: .* got 'x'"),
         (lambda: pure_nas.search("digits", trails=3), r"search\(\) got an unexpected keyword argument 'trails'"),
         (lambda: pure_nas.search("digits", sampler="tep"), "sampler: 'tep' is not valid; did you mean \"tpe\""),
         (lambda: pure_nas.train("pure8", "digits", seed=-1), "seed: .* greater than or equal to 0, got -1"),
         (lambda: pure_nas.evaluate("runs/x:best", split="val"), "split: 'val' is not valid; known: test, validation"),
         (lambda: pure_nas.evaluate("runs/x:best", views="flip"), "views: .* got 'flip'"),
+        (lambda: pure_nas.search("digits", time=-1), '"-1" is not a time such as 90s'),
+        (lambda: pure_nas.search("digits", time=0), '"0" is not a time'),
+        (lambda: pure_nas.search("digits", seed=10**20), "seed: .* less than or equal to 9007199254740992, got 1000"),
+        (
+            lambda: pure_nas.search("digits", workers=0),
+            r"^The number of workers cannot be 0 on \d+ CPUs\.\nTake",
+        ),
+        (lambda: pure_nas.experiment("noise", workers=0), "The number of workers cannot be 0"),
+        (lambda: pure_nas.search("digits", study="a/b"), r"has a slash\.\nIt names a folder: for example first-try\.$"),
+        (lambda: pure_nas.search(None), "dataset is a name or the path of a folder, not None"),
+        (lambda: pure_nas.own_dataset(None), "dataset is a name or the path of a folder, not None"),
+        (lambda: pure_nas.search("digits", objectives=[]), 'The objectives "" must begin with error and name costs'),
+        (lambda: pure_nas.search("digits", device=torch.device("meta")), 'There is no device "meta"'),
+        (lambda: pure_nas.search("digits", device=3), "device: must be str or device, got 3"),
+        (lambda: pure_nas.search("digits", image_size=100_000), "image_size: .* equal to 1024, got 100000"),
+        (lambda: pure_nas.train("pure8", "digits", image_size=4), "image_size: .* equal to 8, got 4"),
+        (lambda: pure_nas.evaluate("runs/x:best", image_size=0), "image_size: .* equal to 8, got 0"),
+        (lambda: pure_nas.Objective("digits", image_size=5000), "image_size: .* equal to 1024, got 5000"),
+        (lambda: pure_nas.own_dataset([], image_size=-1), "image_size: .* equal to 8, got -1"),
+        (lambda: pure_nas.experiment("noise", time=-1), '"-1" is not a time'),
         (lambda: pure_nas.experiment("noise", seeds=0), "seeds: .* greater than or equal to 1, got 0"),
         (lambda: pure_nas.open_run(None), "path: must be str or PathLike.*, got None"),
     ],
@@ -489,8 +596,23 @@ def test_a_run_refuses_what_it_cannot_hand_over(run: pure_nas.Run) -> None:
         lambda: run.retrain(seeds=0),
         lambda: run.retrain(epochs=0),
     ):
-        with pytest.raises(UsageError, match=r"Run\.\w+\(\) has 1 fault:\n  (origin|format|seeds|epochs): "):
+        with pytest.raises(UsageError, match=r"Run\.\w+\(\) has 1 error:\n  (origin|format|seeds|epochs): "):
             call()
+
+
+def test_a_retraining_names_its_trials(run: pure_nas.Run) -> None:
+    with pytest.raises(UsageError, match="No trial is named"):
+        run.retrain([])
+
+
+def test_devices_of_pytorch_are_devices(own: pure_nas.DatasetSpec, space: pure_nas.SearchSpace, tmp_path: Path) -> None:
+    cpu = torch.device("cpu")
+    run = pure_nas.search(own, space, out=tmp_path, device=cpu, baselines=False, trials=1)
+    assert 'device = "cpu"' in (run.path / "run.toml").read_text(encoding="utf-8")
+    assert run.retrain(["best"], seeds=1, device=cpu).rows
+    assert pure_nas.evaluate(f"{run.path}:best", split="validation", device=cpu).quality.images > 0
+    assert pure_nas.train(run.trial().candidate, own, epochs=1, out=tmp_path / "trained", device=cpu).path.is_dir()
+    assert pure_nas.Objective(own, space, device=cpu).directions == ["minimize"] * 2
 
 
 def test_numbers_of_numpy_are_numbers() -> None:

@@ -13,13 +13,12 @@ import torch
 
 from benchmarks import product_unit, projection, search, step, trial
 from benchmarks.document import Target
-from benchmarks.images import pixels_of
+from benchmarks.images import load_dataset, pixels_of
 from benchmarks.measure import Timings, interleaved, resident_bytes, slope
 from benchmarks.plain_networks import PlainNetwork
 from benchmarks.plain_search import SPACES, BatchAugmented
 from benchmarks.plain_training import plain_network
 from benchmarks.step_networks import timm_resnet
-from pure_nas.data.dataset import load_dataset
 from pure_nas.nn.network import build
 from pure_nas.space.architecture import Architecture
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pure_nas.data.dataset import load_dataset
+from benchmarks.images import load_dataset
 from pure_nas.data.sources.registry import DATA_DIR_VARIABLE, default_data_dir
 from pure_nas.errors import DataError, UsageError
 from pure_nas.export import write_export

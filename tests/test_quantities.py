@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pure_nas.errors import UsageError
 from pure_nas.quantities import (
     counted,
     milliseconds_of,
@@ -28,6 +29,15 @@ def test_sizes_are_read(text: str, value: int) -> None:
 @pytest.mark.parametrize(("text", "value"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("45", 45), ("1.5h", 5400)])
 def test_times_are_read(text: str, value: float) -> None:
     assert seconds_of(text) == value
+
+
+def test_times_may_be_numbers_above_0() -> None:
+    assert seconds_of(90) == 90
+    assert seconds_of(1e-6) == 1e-6
+    assert seconds_of(2.5e20) == 2.5e20
+    for wrong in (0, -1, float("inf"), float("nan")):
+        with pytest.raises(UsageError, match=f'"{wrong}" is not a time such as 90s'):
+            seconds_of(wrong)
 
 
 @pytest.mark.parametrize(("text", "value"), [("2ms", 2), ("0.5", 0.5), ("1s", 1000)])

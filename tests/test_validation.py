@@ -35,7 +35,7 @@ def lines_of(data: Any) -> list[str]:
 
 
 def test_one_fault_is_singular_and_names_the_source() -> None:
-    assert lines_of({}) == ["file.toml has 1 fault:", "  inner: is missing"]
+    assert lines_of({}) == ["file.toml has 1 error:", "  inner: is missing"]
 
 
 def test_unknown_key_of_an_inner_table_lists_the_keys_of_that_table() -> None:
@@ -57,7 +57,7 @@ def test_unknown_choice_lists_the_choices() -> None:
 
 def test_every_fault_is_listed_once_in_order() -> None:
     lines = lines_of({"inner": {"size": "x"}, "oter": 1, "many": 3})
-    assert lines[0] == "file.toml has 3 faults:"
+    assert lines[0] == "file.toml has 3 errors:"
     assert [line.split(":")[0].strip() for line in lines[1:]] == ["inner.size", "many", "oter"]
 
 
@@ -69,7 +69,7 @@ def test_long_values_are_shortened() -> None:
 
 def test_wrong_top_level_is_explained() -> None:
     assert lines_of([]) == [
-        "file.toml has 1 fault:",
+        "file.toml has 1 error:",
         "  (top level): must be a table of names and values, got []",
     ]
 

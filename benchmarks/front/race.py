@@ -25,8 +25,7 @@ from benchmarks.command import run_command
 from benchmarks.contestants import Contestant, Finished, PlainScript, PureNas
 from benchmarks.document import Column, Document, Row, Target
 from benchmarks.front.problems import hypervolume, scale_of
-from benchmarks.images import write_images
-from pure_nas.data.dataset import load_dataset
+from benchmarks.images import load_dataset, write_images
 from pure_nas.space.catalogue import load_space
 from pure_nas.space.search_space import SearchSpace
 

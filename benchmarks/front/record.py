@@ -3,7 +3,7 @@
     python -m benchmarks.front.record digits
     python -m benchmarks.front.record cifar10-16px --data FOLDER
 
-Trains in worker processes of one thread, at the lowest priority. The same command goes on where it was stopped; when
+Trains in worker processes of one thread, at the lowest priority. The same command resumes where it was stopped; when
 all is done the table is packed into `tables/`.
 """
 
@@ -31,8 +31,9 @@ from optuna.trial import FixedTrial
 
 from benchmarks.command import run_command
 from benchmarks.front.recorded import SCHEMA, TABLES, Params, key_of, read
+from benchmarks.images import load_dataset
 from pure_nas.cost.layers import cost_of
-from pure_nas.data.dataset import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.errors import PureNasError
 from pure_nas.nn.network import build
 from pure_nas.space.axis import Axis, Spread
@@ -247,7 +248,7 @@ def main(
     workers: int = 2,
     limit: Annotated[int | None, typer.Option(help="Trainings at most, this time.")] = None,
 ) -> None:
-    """Record trainings; the same command goes on."""
+    """Record trainings; the same command resumes."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     typer.echo(record(table, data, workers, limit))
     typer.echo(pack(table))

@@ -34,8 +34,8 @@ def list_experiments(names: Sequence[str] | None, *, as_json: bool) -> None:
         return
     print_tables(stdout, tables)
     stdout.print(
-        "\npure-nas experiment NAME --scale SCALE runs one, with --dry-run only says what it would cost here, and with "
-        "--show prints its file to copy and edit.",
+        "\npure-nas experiment NAME --scale SCALE runs one; with --dry-run it only estimates the cost here, and with "
+        "--show it prints the file to copy and edit.",
         style="dim",
     )
 

@@ -7,8 +7,8 @@ from itertools import accumulate
 from pathlib import Path
 
 from pure_nas.plans.driver import TIME_IS_UP
-from pure_nas.plans.estimate import Expected
-from pure_nas.plans.experiment.grid import seeds_ended, trainings_of
+from pure_nas.plans.estimate import Expected, expected_of
+from pure_nas.plans.experiment.grid import seeds_ended
 from pure_nas.plans.experiment.session import ExperimentSettings, Prepared, opened, prepare
 from pure_nas.quantities import counted, show_seconds
 from pure_nas.run.directory import RunDirectory
@@ -18,18 +18,18 @@ from pure_nas_cli.interrupts import INTERRUPTED
 from pure_nas_cli.progress import ListProgress, show_classes, show_estimate
 from pure_nas_cli.run_summary import show_findings
 
-_GO_ON = "the same command goes on"
+_RESUME = "the same command resumes it"
 
 
 def plan_only(settings: ExperimentSettings, *, as_json: bool) -> None:
     """Say what an experiment would cost, and stop; nothing is written."""
     prepared = prepare(settings)
-    trainings = list(trainings_of(RunDirectory(Path()), prepared.grid))
+    plan = prepared.plan(RunDirectory(Path()))
     if not as_json:
         _show_plan(prepared)
-    executor, workers = prepared.start_workers(len(trainings))
+    executor, workers = prepared.start_workers(plan.left)
     with closing(executor):
-        expected = prepared.expected(trainings, executor)
+        expected = expected_of(plan, executor, prepared, prepared.scored)
         if as_json:
             seconds = {name: each.seconds for name, each in expected.items()}
             document = {
@@ -50,10 +50,10 @@ def plan_only(settings: ExperimentSettings, *, as_json: bool) -> None:
             print_json(document)
             return
         _show_estimate(prepared, workers, expected)
-        for training in trainings:
+        for training in plan.missing:
             if training.seed == 1:
                 spent = show_seconds(expected[training.name].seconds)
-                stderr.print(f"  {training.label}: {spent} a training", style="dim")
+                stderr.print(f"  {training.label}: {spent} per training", style="dim")
 
 
 def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool) -> int:
@@ -63,22 +63,22 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool)
         plan = experiment.plan
         _show_plan(prepared, plan.done)
         if experiment.file_replaced:
-            tell("file", "it was edited, but asks for the same trainings; the run's copy is updated")
+            tell("file", "it was edited but needs the same trainings; the run's copy is updated")
         ended, seeds = seeds_ended(experiment.run), experiment.grid.seeds
         if ended > seeds:
             first = "the first" if seeds == 1 else f"the first {seeds:,}"
-            tell("seeds", f"{ended:,} have been trained; tables and report are of {first}")
+            tell("seeds", f"{ended:,} have been trained; tables and report show {first}")
         if plan.missing:
             executor, workers = experiment.driver.workers(plan.left)
             # What is done of a training that was stopped is not taken off.
-            expected = prepared.expected(plan.missing, executor, experiment.epoch_seconds)
+            expected = expected_of(plan, executor, prepared, prepared.scored, experiment.epoch_seconds)
             _show_estimate(prepared, workers, expected)
-        code, stopped = 0, f"stopped: interrupted; {_GO_ON}"
+        code, stopped = 0, f"stopped: interrupted; {_RESUME}"
         try:
             with ListProgress(stderr, len(plan.trainings), plan.done) as progress:
                 stopped = experiment.driver.go(experiment.plan, progress)
             if stopped == TIME_IS_UP or plan.failed:
-                stopped = f"stopped: {stopped}; {_GO_ON}"
+                stopped = f"stopped: {stopped}; {_RESUME}"
         except KeyboardInterrupt:
             code = INTERRUPTED
         stderr.print(f"{stopped[0].upper()}{stopped[1:]}.")
@@ -91,12 +91,9 @@ def _show_plan(prepared: Prepared, done: int = 0) -> None:
     file, scale = settings.file, settings.scale
     tell(settings.source.name, file.question)
     size = dataset.image_size
-    held_out = ", scored on the validation split" if file.split == "validation" else ", scored once on the test split"
-    tell(
-        dataset.name,
-        f"{prepared.train_images:,} training images of {dataset.in_chans} x {size} x {size}; "
-        f"{prepared.scored:,}{held_out}",
-    )
+    images = f"{prepared.train_images:,} training images of {dataset.in_chans} x {size} x {size}"
+    once = "on the validation split" if file.split == "validation" else "once on the test split"
+    tell(dataset.name, f"{images}; {prepared.scored:,} evaluated {once}")
     show_classes(dataset)
     for subject, note in prepared.notes.items():
         tell(subject, note)
@@ -124,11 +121,11 @@ def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expe
         of = f"{len(seconds):,} trainings"
         warn(
             f"That is more than --time {allowed}{'' if part == allowed else f' ({part} of it left)'}, which is enough "
-            f"for {f'about {ended:,} of the' if ended else 'none of'} {of}; then it stops, and {_GO_ON}."
+            f"for {f'about {ended:,} of the' if ended else 'none of'} {of}; then it stops, and {_RESUME}."
         )
     longest_epoch = max(expected.epoch for expected in each.values())
     if longest_epoch > left:
         warn(
-            f"An epoch takes up to {show_seconds(longest_epoch)}: a session of --time {allowed} goes on until the "
-            "epochs in progress are done, and gets no further where it is ended before that."
+            f"An epoch takes up to {show_seconds(longest_epoch)}: a session of --time {allowed} runs until the "
+            "epochs in progress are done, and makes no progress if it is killed before that."
         )

@@ -10,10 +10,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from pure_nas.data.sources.registry import LARGEST_IMAGE, SMALLEST_IMAGE
 from pure_nas.paths import expanded
 
 HELP = tomllib.loads(Path(__file__).with_name("help.toml").read_text(encoding="utf-8"))
-_PATH_METAVARS = ("DIR", "FILE", "RUN", "RUN|FOLDER")  # metavars of paths
+_PATH_METAVARS = ("DIR", "FILE", "RUN", "RUN|DIR")  # metavars of paths
 
 
 def option(
@@ -66,6 +67,7 @@ Json = Annotated[bool, option("shared.json", "--json")]
 Device = Annotated[str, option("shared.device")]
 Workers = Annotated[Any, option("shared.workers", parser=_workers)]  # int | "auto"; Typer takes no unions
 DataDir = Annotated[Path | None, option("shared.data_dir")]
-Seed = Annotated[int, option("shared.seed", min=0)]
-ImageSize = Annotated[int | None, option("shared.image_size", min=8, max=1024)]
+DryRun = Annotated[bool, option("shared.dry_run", "--dry-run")]
+Overwrite = Annotated[bool, option("shared.overwrite", "--overwrite")]
+ImageSize = Annotated[int | None, option("shared.image_size", min=SMALLEST_IMAGE, max=LARGEST_IMAGE)]
 SkipCorrupt = Annotated[bool, option("shared.skip_corrupt", "--skip-corrupt")]

@@ -19,7 +19,7 @@ from pure_nas.data.dataset import Dataset
 from pure_nas.plans import train as training
 from pure_nas.plans.plan import Trained
 from pure_nas.plans.search.lost_weights import Restored
-from pure_nas.quantities import counted, show_number, show_percent, show_seconds
+from pure_nas.quantities import cost_label, counted, show_number, show_percent, show_seconds
 from pure_nas.report.palette import placement_text
 from pure_nas.report.table import Cell, Column, Row, Table
 from pure_nas.run.search_results import Results, TrialRecord
@@ -58,9 +58,9 @@ def show_classes(dataset: Dataset) -> None:
         listed = f"{', '.join(names[:3])} ... {names[-1]}"
     tell(counted(len(names), "class", "classes"), listed)
     if dataset.passed_over:
-        tell("passed over", "; ".join(dataset.passed_over))
+        tell("ignored", "; ".join(dataset.passed_over))
     if dataset.skipped:
-        stderr.print(f"{counted(dataset.skipped, 'corrupt image')} left out (--skip-corrupt)", style="yellow")
+        stderr.print(f"{counted(dataset.skipped, 'corrupt image')} skipped (--skip-corrupt)", style="yellow")
 
 
 def show_estimate(resources: Resources, workers: WorkerPlan, each: Sequence[float], noun: str = "training") -> float:
@@ -99,13 +99,13 @@ class Progress:
         """Say how many networks are trained at once where that was measured; else the plan has said it."""
         if workers.measured:
             rates = ", ".join(f"{rate:,.0f} with {count}" for count, rate in workers.measured.items())
-            self._say(f"workers {workers.count}: images/s are {rates}")
+            self._say(f"workers {workers.count} (images/s: {rates})")
 
     def started(self, job: Job, epochs_done: int) -> None:
         """Say only that a training is taken up again."""
         if epochs_done:
             name = job.label if job.directory.name == job.label else f"trial {job.number}"
-            self._say(f"{name} goes on after epoch {epochs_done}")
+            self._say(f"{name} resumes after epoch {epochs_done}")
 
     def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
         """Show nothing: a line for each training is enough."""
@@ -119,7 +119,7 @@ class Progress:
                     found = f"cannot be trained again: {record.reason}"
                 elif after.objectives != before.objectives:
                     found = (
-                        "trained again; this machine computes otherwise than the one of then, so that the error is now "
+                        "trained again; results differ on this machine: the error is now "
                         f"{show_percent(after.error)}, not {show_percent(before.error)}"
                     )
                 self._say(f"weights of trial {before.number}: {found}")
@@ -132,7 +132,7 @@ class Progress:
                 )
             case TrialRecord():
                 self._done += record.counts
-                measured = [f"{name.replace('_', ' ')} {text}" for name, text in _measured(record).items()]
+                measured = [f"{cost_label(name)} {text}" for name, text in _measured(record).items()]
                 spent, why = show_seconds(record.seconds), record.reason
                 if record.state != "complete":
                     spent = ""
@@ -188,7 +188,7 @@ class ListProgress(Progress):
 
     def __enter__(self) -> Self:
         if self._done:
-            self._say(f"{self._done} of {counted(self._total, 'training')} were done before")
+            self._say(f"{self._done} of {counted(self._total, 'training')} already done")
         return super().__enter__()
 
     def started(self, job: Job, epochs_done: int) -> None:
@@ -282,7 +282,7 @@ class TrialTable(Progress):
         columns = (
             Column("trial", "trial"),
             Column("state", "state", "left"),
-            *(Column(name, name.replace("_", " ")) for name in (*_MEASURES, "time") if noisy or name != _NOISE),
+            *(Column(name, cost_label(name)) for name in (*_MEASURES, "time") if noisy or name != _NOISE),
             Column("network", "network", "left", cut=True),
         )
 

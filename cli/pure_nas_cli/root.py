@@ -51,14 +51,14 @@ def _explained(error: PureNasError | MemoryError | OSError) -> PureNasError:
     if isinstance(error, PureNasError):
         return error
     if isinstance(error, MemoryError):
-        return RunError(f"Memory ran out: {reason(error)}.", hint="Close other programs, or take fewer images.")
+        return RunError(f"Memory ran out: {reason(error)}.", hint="Close other programs, or use fewer images.")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return RunError(
             f"{error.filename or 'The output'} cannot be written: {error.strerror}.",
-            hint="Free some space, then give the same command again.",
+            hint="Free some space, then run the same command again.",
         )
     if error.errno in _PATH_ERRORS and error.filename is not None:
-        return RunError(f"{error.filename} cannot be used: {error.strerror}.", hint="Give another path.")
+        return RunError(f"{error.filename} cannot be used: {error.strerror}.", hint="Use another path.")
     raise error
 
 

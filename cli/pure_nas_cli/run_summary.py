@@ -1,4 +1,4 @@
-"""What a run has found: printed, then written as its report, and how to go on from there."""
+"""What a run has found: printed, then written as its report, and what to do next."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import Literal
 CONFIDENCE = 0.95
 SIGNIFICANCE = 1 - CONFIDENCE
 ONE_SEED = (
-    "With one seed a network no difference can be told from chance, so nothing is compared: use --seeds 3 or more."
+    "With one seed per network no difference can be told from chance, so nothing is compared: use --seeds 3 or more."
 )
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
-from pure_nas.api.runs import AnyPath, Experiment, Quiet, Run, TrainedNetwork, path_of, process_kept
+from pure_nas.api.runs import Experiment, Quiet, Run, TrainedNetwork, process_kept
 from pure_nas.data.sources.own import AnyDataset, dataset_name
-from pure_nas.devices import resolve_device
+from pure_nas.data.sources.registry import ImageSize
+from pure_nas.devices import AnyDevice, resolve_device
 from pure_nas.errors import RunError
 from pure_nas.evaluation.evaluation import Evaluation, evaluate_network
 from pure_nas.evaluation.noise import Noise
 from pure_nas.evaluation.views import Views
 from pure_nas.nn.network import Network
-from pure_nas.paths import expanded
+from pure_nas.paths import AnyPath, expanded, path_of
 from pure_nas.plans import train as training
 from pure_nas.plans.experiment import session
 from pure_nas.plans.experiment.file import find_experiment
@@ -44,7 +45,7 @@ def search(
     epochs: int | None = None,
     objectives: str | Sequence[AnyObjective] = ("error", "flops"),
     limits: AnyLimits = None,
-    device: str = "auto",
+    device: AnyDevice = "auto",
     workers: Workers = 1,
     seed: Count = 0,
     sampler: SamplerChoice = "auto",
@@ -53,44 +54,45 @@ def search(
     lag: Count = 4,
     storage: str | None = None,
     data_dir: AnyPath | None = None,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     skip_corrupt: bool = False,
     restore_weights: bool = False,
     on_trial: Callable[[TrialRecord], None] | None = None,
 ) -> Run:
     """Search for the networks with the best accuracy for their cost, as `pure-nas search` does.
 
-    A call that was interrupted, or that asks for more trials, goes on in the run's folder.
+    A call that was interrupted, or that asks for more trials, resumes the run.
 
     Args:
-        dataset: a dataset's name, the path of an image folder, or images of your own: see `own_dataset`.
-        space: a search space, its name or file; the one that suits the dataset if left out.
-        out: the folder that holds runs; the run is `out / study`.
-        study: what the run is called; as the dataset if left out.
-        trials: trials in total, earlier calls included; the space's if left out.
-        time: seconds in total, earlier calls included, or such as "2h".
-        epochs: epochs of each trial; the space's if left out.
-        objectives: "error" first, then one or more of flops, params, latency, memory, noise_error, names of metrics,
+        dataset: a dataset's name, the path of an image folder, or your own images: see `own_dataset`.
+        space: a search space, its name or file (default: the one for the dataset).
+        out: folder that holds runs; this one is `out / study`.
+        study: name of the run (default: the dataset's name).
+        trials: total number of trials, counting earlier calls (default: from the space).
+        time: total time in seconds, or such as "2h", counting earlier calls.
+        epochs: epochs per trial (default: from the space).
+        objectives: "error", then one or more of flops, params, latency, memory, noise_error, names of metrics,
             `Metric` objects and functions; all are minimised.
         limits: what a candidate may cost: {"params": "300k", "latency": "2ms"}.
-        device: "auto", "cpu", "cuda" or "cuda:N".
-        workers: networks trained at once, in processes of their own unless it is one; "auto" finds out how many.
-        seed: decides the validation split, suggestions, weights and order.
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:N" or a `torch.device`.
+        workers: number of networks trained in parallel, each in its own process if more than 1; "auto" picks a number.
+        seed: for the validation split, suggestions, weights and data order.
         sampler: "forecast", "tpe", "nsga2", "gp" or "random"; "auto" chooses.
-        baselines: train all-conv and all-product networks first.
-        early_stopping: end trials that could hardly reach the front, where the costs that are minimised are known
+        baselines: train all-conv and all-product networks too, small ones first.
+        early_stopping: stop trials that could hardly reach the front, where the costs that are minimised are known
             before a training (flops, params).
-        lag: trials before one that it does not depend on: it follows from all others, whatever the number of workers.
-        storage: URL of an Optuna storage; SQLite in the run's folder if left out.
-        data_dir: where datasets are kept.
-        image_size: scale images to this height and width, pixels.
-        skip_corrupt: leave out images that cannot be decoded.
-        restore_weights: train again every complete trial that has lost its weights, not only those of the front.
-        on_trial: is called with every trial that ends.
+        lag: number of trials just before one on which it does not depend, so that the number of workers, up to this,
+            changes nothing.
+        storage: URL of an Optuna storage (default: SQLite in the run's folder).
+        data_dir: directory with the datasets (default: $PURE_NAS_DATA or ~/.cache/pure-nas/data).
+        image_size: scale images to this height and width, pixels (default: their own size).
+        skip_corrupt: skip images that cannot be decoded instead of stopping.
+        restore_weights: retrain every completed trial whose weights are missing, not only those on the front.
+        on_trial: called with every trial that ends.
 
     Raises:
         UsageError: a name or value cannot be used.
-        DataError: the images cannot be had.
+        DataError: the images are not available.
         RunError: the run is in use, damaged, or was started with other settings.
 
     Example:
@@ -108,9 +110,9 @@ def search(
             trials=trials,
             limits=limits,
             seed=seed,
-            data_dir=data_dir,
-            time_seconds=seconds_of(time) if isinstance(time, str) else time,
-            device=device,
+            data_dir=path_of(data_dir),
+            time_seconds=None if time is None else seconds_of(time),
+            device=str(device),
             workers=workers,
             sampler=sampler,
             baselines=baselines,
@@ -130,27 +132,29 @@ def search(
 def experiment(
     name: AnyPath,
     *,
+    out: AnyPath = "runs",
+    study: str | None = None,
     scale: str | None = None,
     dataset: AnyDataset | None = None,
     seeds: Positive | None = None,
     time: float | str | None = None,
-    out: AnyPath | None = None,
-    device: str = "auto",
+    device: AnyDevice = "auto",
     workers: Workers = 1,
     data_dir: AnyPath | None = None,
     skip_corrupt: bool = False,
 ) -> Experiment:
     """Train a grid of networks, recipes and seeds that answers a question, as `pure-nas experiment` does.
 
-    A call that was interrupted, or that asks for more seeds, goes on in the folder. It raises what `search` raises.
+    A call that was interrupted, or that asks for more seeds, resumes the run. It raises what `search` does.
 
     Args:
-        name: an experiment that ships, or a .toml file.
+        name: a built-in experiment, or a .toml file.
+        out: the folder that holds runs; the run is `out / study`, or `out` where that is one and no `study` is named.
+        study: what the run is called; NAME-SCALE if left out, or NAME-SCALE-DATASET where `dataset` is given.
         scale: how large; the file's first if left out.
         dataset: instead of the scale's.
         seeds: trainings of each network; the scale's if left out.
         time: seconds after which this call stops, or such as "2h".
-        out: the folder of the run; runs/NAME-SCALE if left out.
 
     Raises:
         RunError: trainings failed.
@@ -158,16 +162,17 @@ def experiment(
     source = find_experiment(os.fspath(name))
     settings = ExperimentSettings(
         source=source,
-        scale_name=source.file.scale(scale)[0],
+        scale_name=scale,
         dataset=None if dataset is None else dataset_name(dataset),
         seeds=seeds,
-        time_seconds=seconds_of(time) if isinstance(time, str) else time,
-        device=device,
+        time_seconds=None if time is None else seconds_of(time),
+        study=study,
+        device=str(device),
         workers=workers,
         data_dir=path_of(data_dir),
         skip_corrupt=skip_corrupt,
     )
-    folder = path_of(out) or settings.default_folder
+    folder = settings.folder_in(expanded(os.fspath(out)))
     with process_kept(device), session.opened(session.prepare(settings.going_on_in(folder)), folder) as found:
         found.driver.go(found.plan, Quiet())
     if failed := found.plan.failed:
@@ -187,23 +192,23 @@ def train(
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
-    out: AnyPath | None = None,
-    device: str = "auto",
+    output: AnyPath | None = None,
+    device: AnyDevice = "auto",
     seed: Count = 0,
     data_dir: AnyPath | None = None,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     skip_corrupt: bool = False,
 ) -> TrainedNetwork:
-    """Train one network and score it on the validation images, as `pure-nas train` does.
+    """Train one network and evaluate it on the validation images, as `pure-nas train` does.
 
-    The same call again goes on where it stopped, and returns what has ended.
+    The same call again resumes it, and returns what has ended.
 
     Args:
         architecture: an architecture, with its recipe as a `Candidate`; or such as "pure20", an architecture.json or
             RUN:TRIAL. One without a recipe takes the usual one for its units.
         dataset: as in `search`.
         epochs: instead of the recipe's, like `batch_size` and `learning_rate`, which is then that of every parameter.
-        out: the folder that is written; runs/train-ARCHITECTURE-DATASET if left out.
+        output: the folder that is written; runs/train-ARCHITECTURE-DATASET if left out.
 
     Raises:
         RunError: the folder holds something else, or the network could not be trained.
@@ -222,12 +227,12 @@ def train(
         data_dir=path_of(data_dir),
         image_size=image_size,
         skip_corrupt=skip_corrupt,
-        device=device,
+        device=str(device),
         seed=seed,
     )
     with process_kept(device):
         prepared = training.prepare(settings)
-        folder = path_of(out) or prepared.default_folder
+        folder = path_of(output) or prepared.default_folder
         result = training.train(prepared, folder, Quiet())
     if result["state"] != "complete":
         raise RunError(f"The training in {folder} is {result['state']}: {result['reason']}.")
@@ -244,25 +249,26 @@ def evaluate(
     views: Views | None = None,
     factors: Sequence[float] = (),
     seed: Count = 0,
-    device: str = "auto",
+    device: AnyDevice = "auto",
     data_dir: AnyPath | None = None,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     skip_corrupt: bool = False,
 ) -> Evaluation:
-    """Evaluate a trained network on labelled images: classes, confusions, calibration, noise.
+    """Evaluate a trained network on labelled images: accuracy per class, confusions, calibration, robustness to noise.
 
     Args:
         network: a network of this package, or RUN:TRIAL, a .safetensors file or the folder of a training.
-        dataset: as in `search`; the images that it was trained on if left out.
+        dataset: as in `search` (default: the one it was trained on).
         split: "test", which no search reads, or "validation".
-        noises: under which noise to evaluate it as well; see `usual_noises`.
-        views: over which crops and sizes of an image probabilities are averaged; see `Views`.
-        factors: what to multiply intensities by as well.
-        seed: decides the noise.
+        noises: noise to evaluate it under as well; see `usual_noises`.
+        views: crops and sizes of an image to average probabilities over; see `Views`.
+        factors: factors of the image intensity to evaluate it at as well.
+        seed: for the noise.
+        device, data_dir, image_size, skip_corrupt: as in `search`.
 
     Raises:
         UsageError: the network and the images do not fit each other, or it was trained on the validation images.
-        DataError: the images cannot be had.
+        DataError: the images are not available.
 
     Example:
         >>> found = pure_nas.evaluate("runs/digits:best", split="validation")

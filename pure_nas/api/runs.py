@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import optuna
 
 from pure_nas.data.sources.own import AnyDataset, dataset_name
-from pure_nas.devices import resolve_device
+from pure_nas.devices import AnyDevice, resolve_device
 from pure_nas.errors import PureNasError
 from pure_nas.export import ExportFormat, export_trained
 from pure_nas.findings.experiment_results import ExperimentResults, load_experiment_results
 from pure_nas.findings.findings import findings_of
 from pure_nas.nn.network import Network
-from pure_nas.paths import expanded
+from pure_nas.paths import AnyPath, expanded, path_of
 from pure_nas.plans.plan import Listener
 from pure_nas.plans.retrain import Retrain, select_trials
 from pure_nas.process_state import global_random_state, usual_defaults
@@ -40,12 +40,10 @@ from pure_nas.workers.resources import Workers
 if TYPE_CHECKING:
     import pandas
 
-AnyPath = str | os.PathLike[str]
-
 
 @dataclass(frozen=True)
 class Run:
-    """A search, read from its folder `path`, which may still be growing.
+    """A search, read from its folder `path`, even while it runs.
 
     Example:
         >>> run = pure_nas.open_run("runs/digits")
@@ -60,7 +58,7 @@ class Run:
 
     @property
     def results(self) -> Results:
-        """Trials, front, baselines and hypervolume, read anew."""
+        """Trials, front, baselines and hypervolume, read from disk each time."""
         return load_results(RunDirectory.open(self.path))
 
     @property
@@ -75,13 +73,13 @@ class Run:
 
     @property
     def retraining(self) -> Retraining | None:
-        """Test accuracies of what was retrained; None where nothing was."""
+        """Test accuracies of the retrained networks; None if there are none."""
         found = load_retraining(RunDirectory.open(self.path))
         return found if found.rows else None
 
     @checked
     def trial(self, which: str | int = "best") -> TrialRecord:
-        """The trial called "best", "knee" or "smallest", or by its number; a `UsageError` where it is not complete."""
+        """The trial called "best", "knee" or "smallest", or by its number; a `UsageError` if not complete."""
         return self.results.select(str(which))
 
     def to_dataframe(self) -> pandas.DataFrame:
@@ -94,12 +92,11 @@ class Run:
 
         Args:
             which: as in `trial`.
-            origin: "search" for the weights of the search's short run, "retrain" for retrained ones, "auto" for those
-                where there are some.
-            seed: of several retrained ones, that of this seed instead of the one nearest to their mean.
+            origin: "search" or "retrain": whose weights; "auto" prefers retrained ones.
+            seed: of the retrained weights (default: the one whose last training loss is nearest to the mean).
 
         Raises:
-            UsageError: there is no such trial, or it was not retrained as asked for.
+            UsageError: there is no such trial, or it was not retrained with that seed.
             RunError: the weights are missing or damaged.
         """
         return choose_trained(self.path, str(which), origin=origin, seed=seed).load()
@@ -108,19 +105,20 @@ class Run:
     def export(
         self,
         which: str | int = "best",
-        directory: AnyPath | None = None,
+        output: AnyPath | None = None,
         *,
         format: ExportFormat = "python",  # noqa: A002 - the word of the command line
         origin: Origin = "auto",
         seed: int | None = None,
         overwrite: bool = False,
     ) -> list[Path]:
-        """Write a network as files that need no pure-nas, by default into the run's folder; returns their paths.
+        """Export a network as files that work without pure-nas; returns their paths.
 
         Args:
-            which: as in `load`, like `origin` and `seed`.
-            format: "python" for a .py file with weights, "safetensors" for weights and architecture.json, "json" for
-                that alone.
+            which, origin, seed: as in `load`.
+            directory: where to write (default: export/TRIAL in the run's folder).
+            format: "python" (a .py file with weights), "safetensors" (weights and architecture.json) or "json" (that).
+            overwrite: replace files that differ.
 
         Raises:
             RunError: the weights are missing or damaged, or a file that differs is in the way.
@@ -130,7 +128,7 @@ class Run:
             ['network.py', 'weights.safetensors', 'architecture.json']
         """
         chosen = choose_trained(self.path, str(which), origin=origin, seed=seed)
-        return export_trained(chosen, path_of(directory), format=format, overwrite=overwrite)
+        return export_trained(chosen, path_of(output), format=format, overwrite=overwrite)
 
     @checked
     def retrain(
@@ -140,20 +138,20 @@ class Run:
         seeds: Positive = 3,
         epochs: Epochs | None = None,
         dataset: AnyDataset | None = None,
-        device: str = "auto",
+        device: AnyDevice = "auto",
         workers: Workers = 1,
         data_dir: AnyPath | None = None,
     ) -> Retraining:
-        """Train networks from scratch on training and validation images, and their twins, and score them on test.
+        """Train networks and their twins from scratch on train + validation and evaluate them once on the test split.
 
-        What was retrained before is not trained again, so that an interrupted call goes on.
+        What was retrained before is not trained again, so that the same call resumes an interrupted one.
 
         Args:
             trials: "front", or trials by name or number.
             seeds: how often each network is trained.
-            epochs: of each training; those of the search if left out.
-            dataset: where the run's images are now; others are refused.
-            workers: networks trained at once, in processes of their own unless it is one.
+            epochs: of each training (default: as in the search).
+            dataset: where the run's images are now (default: where they were); other images are refused.
+            device, workers, data_dir: as in `search`.
 
         Raises:
             UsageError: there is no such trial.
@@ -169,7 +167,7 @@ class Run:
                     chosen,
                     seeds=seeds,
                     epochs=epochs,
-                    device=device,
+                    device=str(device),
                     data_dir=path_of(data_dir),
                     workers=workers,
                     dataset=None if dataset is None else dataset_name(dataset),
@@ -190,7 +188,7 @@ class Experiment:
 
     @property
     def results(self) -> ExperimentResults:
-        """The grid and the measurements of each of its trainings, read anew."""
+        """The grid and the measurements of each of its trainings, read from disk each time."""
         return load_experiment_results(RunDirectory.open(self.path))
 
     def to_dataframe(self) -> pandas.DataFrame:
@@ -214,19 +212,12 @@ class Experiment:
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """What `train` leaves: a folder with a network that was trained once.
+    """What `train` returns: a folder with a network that was trained once."""
 
-    Attributes:
-        path: the folder.
-        metrics: error, accuracy and loss on the validation images.
-        cost: parameters, flops and their parts.
-        seconds: of training.
-    """
-
-    path: Path
-    metrics: dict[str, float]
-    cost: dict[str, float]
-    seconds: float
+    path: Path  # the folder
+    metrics: dict[str, float]  # error, accuracy and loss on the validation images
+    cost: dict[str, float]  # "params", "flops" and their parts
+    seconds: float  # of training
 
     @checked
     def load(self) -> Network:
@@ -236,13 +227,13 @@ class TrainedNetwork:
     @checked
     def export(
         self,
-        directory: AnyPath | None = None,
+        output: AnyPath | None = None,
         *,
         format: ExportFormat = "python",  # noqa: A002 - the word of the command line
         overwrite: bool = False,
     ) -> list[Path]:
-        """Write the network as files that need no pure-nas; see `Run.export`."""
-        return export_trained(choose_trained(self.path), path_of(directory), format=format, overwrite=overwrite)
+        """Export the network as files that work without pure-nas, as `Run.export` does."""
+        return export_trained(choose_trained(self.path), path_of(output), format=format, overwrite=overwrite)
 
 
 @checked
@@ -250,7 +241,7 @@ def open_run(path: AnyPath) -> Run | Experiment:
     """A search or an experiment from its folder.
 
     Raises:
-        RunError: there is none, or it is damaged.
+        RunError: there is no run, or it is damaged.
 
     Example:
         >>> pure_nas.open_run("runs/digits").trial("best").state
@@ -272,7 +263,7 @@ class Quiet(Listener[object]):
 
 
 @contextmanager
-def process_kept(device: str = "cpu") -> Iterator[None]:
+def process_kept(device: AnyDevice = "cpu") -> Iterator[None]:
     """Put back what a call changes of the process meanwhile; one call at a time."""
     place = resolve_device(device)
     verbosity = optuna.logging.get_verbosity()
@@ -282,11 +273,6 @@ def process_kept(device: str = "cpu") -> Iterator[None]:
             yield
     finally:
         optuna.logging.set_verbosity(verbosity)
-
-
-def path_of(path: AnyPath | None) -> Path | None:
-    """A path with ~ written out."""
-    return None if path is None else expanded(os.fspath(path))
 
 
 def _page(written: Sequence[Path]) -> Path:

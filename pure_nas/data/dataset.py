@@ -18,15 +18,16 @@ from torch import Tensor
 
 from pure_nas.data import decoded_cache
 from pure_nas.data.decode import pillow_warnings_counted
-from pure_nas.data.decoded_cache import SMALLEST_IMAGE, folder_images
+from pure_nas.data.decoded_cache import folder_images
 from pure_nas.data.image_files import ImageFiles, PassedOver, list_images
 from pure_nas.data.image_set import HeldPixels, ImageSet, Normalisation, StreamedPixels, usual_workers
 from pure_nas.data.raw_images import LargeImages, PixelSource, RawImages
 from pure_nas.data.sources.folder_layout import FolderLayout, find_layout
-from pure_nas.data.sources.registry import DatasetSpec, dataset_names, default_data_dir, get_spec
+from pure_nas.data.sources.registry import DatasetSpec, ImageSize, MostImages, dataset_names, default_data_dir, get_spec
 from pure_nas.data.split import Positions, split_off_test, stratified_split
 from pure_nas.errors import DataError, UsageError
 from pure_nas.paths import expanded, require_utf8
+from pure_nas.validation import checked_fields
 
 _FOLDER_SHARE = 0.1
 """Of all of a folder's images, that are set aside for validation and, where it has no part for it, to test."""
@@ -90,6 +91,7 @@ class Dataset:
         return self._load_test(self)
 
 
+@checked_fields
 @dataclass(frozen=True)
 class ImageSource:
     """A dataset, and how it is split and prepared; a call loads it without reading its test images."""
@@ -97,20 +99,17 @@ class ImageSource:
     dataset: str | Path  # a name, or the path of a folder of images (`./digits` is one although `digits` is a name)
     data_dir: Path | None = None  # of datasets and decoded images; None is `default_data_dir()`
     seed: int = 0  # decides the split, the images of `limit`, and the sample for normalisation
-    image_size: int | None = None  # to which images are scaled, pixels; None: as stored, or see `decode_listing`
+    image_size: ImageSize | None = None  # to which images are scaled, pixels; None: as stored, or see `decode_listing`
     # Leave out images that cannot be decoded instead of raising. If images are decoded only when they are read
     # (imagenet), all are decoded once to find out, and the result is kept.
     skip_corrupt: bool = False
-    limit: int | None = None  # most images outside test, stratified by class; a validation folder is always used whole
+    limit: MostImages | None = None  # stratified by class; a validation folder is always used whole
     # Number or share of the images to set aside; None is that of the dataset, or of a folder a tenth, and at least 2
     # of each class that has 4.
     validation: int | float | None = None
 
     def __call__(self) -> Dataset:
         """Load it; a `UsageError` if no dataset has that name or a value cannot be used, else a `DataError`."""
-        for name, value, least in (("image_size", self.image_size, SMALLEST_IMAGE), ("limit", self.limit, 4)):
-            if value is not None and value < least:
-                raise UsageError(f"{name} must be {least} or more, but is {value}.")
         directory = default_data_dir() if self.data_dir is None else expanded(self.data_dir)
         dataset, path = self.dataset, expanded(self.dataset)
         # A word that is no folder was meant as a name, for which `get_spec` raises.
@@ -226,17 +225,12 @@ class ImageSource:
             return stratified_split(labels, min(max(1, usual), room), self.seed, at_least=2)
         if isinstance(share, float) and 0 < share < 1:
             share = max(1, round(share * total))
-        if not isinstance(share, int) or isinstance(share, bool) or not 1 <= share < total:
+        if isinstance(share, float) or not 1 <= share < total:
             raise UsageError(
                 f"validation = {share!r} cannot be used with {total} images.",
                 hint=f"Give a number of images from 1 to {max(1, total - 1)}, or a share such as 0.1.",
             )
         return stratified_split(labels, share, self.seed)
-
-
-def load_dataset(dataset: str | Path, **options: Any) -> Dataset:
-    """Load a dataset; `options` are further fields of `ImageSource`."""
-    return ImageSource(dataset, **options)()
 
 
 def _named_test(spec: DatasetSpec, data_dir: Path, _: int) -> _Images:
@@ -256,7 +250,7 @@ def _load_test(read_test: Callable[[int], _Images], skip_corrupt: bool, dataset:
         raise DataError(
             f"The test part of {dataset.name} does not match its train part: {len(part.classes)} classes and "
             f"{part.in_chans} channels, not {len(classes)} and {in_chans}.",
-            hint="The loader of this dataset has to change.",
+            hint="Fix the loader of this dataset.",
         )
     images, *_ = _read(part, np.arange(len(part.labels)), dataset.image_size, skip_corrupt)
     return images.normalised(Normalisation(dataset.mean, dataset.std))

@@ -18,6 +18,7 @@ from pure_nas.data.decode import Pixels, corrupt_among, pillow_warnings_counted,
 from pure_nas.data.disk_cache import keep, key_of, read_kept
 from pure_nas.data.image_files import ImageFiles
 from pure_nas.data.raw_images import EncodedImages, LargeImages, Opened, pixel_digest
+from pure_nas.data.sources.registry import SMALLEST_IMAGE
 from pure_nas.data.split import Positions
 from pure_nas.errors import DataError
 from pure_nas.files import digest_of_document
@@ -25,7 +26,6 @@ from pure_nas.quantities import some_of
 
 RESIDENT_BYTES = 2**30
 """Sets whose pixels take no more than this are held in memory; larger ones are streamed from their files."""
-SMALLEST_IMAGE = 8
 
 _WHAT = "The file of decoded images"
 _FORMAT = 3  # changes with how files are decoded

@@ -15,7 +15,7 @@ from pure_nas.data.image_files import ImageFiles
 from pure_nas.data.split import Positions
 from pure_nas.errors import DataError
 
-_HINT = "The loader of this dataset has to change."
+_HINT = "Fix the loader of this dataset."
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ class EncodedImages(PixelSource):
             return decode_image(data or self._files.contents(position), self.size, self.in_chans)
         except MemoryError as error:
             raise DataError(
-                f"Memory does not suffice to decode the image {self._files.name(position)}.",
+                f"There is not enough memory to decode the image {self._files.name(position)}.",
                 hint="Close other programs, or replace the image with a smaller copy.",
             ) from error
 
@@ -103,7 +103,7 @@ class Opened:
     source: PixelSource | Pixels
     digest: str  # changes with the images
     corrupt: dict[int, str] = field(default_factory=dict)  # reasons, by position, for leaving images out
-    stream: bool = False  # whether images are read anew for every batch even if they would fit in memory
+    stream: bool = False  # whether images are read again for every batch even if they would fit in memory
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -135,4 +135,4 @@ def _label_fault(labels: Positions, classes: tuple[str, ...]) -> str:
     low, high = int(labels.min()), int(labels.max())
     if low >= 0 and high < len(classes):
         return ""
-    return f"labels must lie in 0..{len(classes) - 1}, but reach from {low} to {high}"
+    return f"labels must be in 0..{len(classes) - 1}, but range from {low} to {high}"

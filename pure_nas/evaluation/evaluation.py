@@ -54,13 +54,13 @@ class NoisePoint:
 class Evaluation:
     """The evaluation of one network on one set of images."""
 
-    quality: Quality
-    views: Views
+    quality: Quality  # on the images as they are
+    views: Views  # that `viewed` averages over
     viewed: Quality | None  # of probabilities averaged over the views; None if the only view is the image
-    noise: Mapping[NoiseKind, tuple[NoisePoint, ...]]  # from none to strong, without views
-    intensity: tuple[IntensityChange, ...]  # the invariance probe, by increasing factor, without views
+    noise: Mapping[NoiseKind, tuple[NoisePoint, ...]]  # from none to strong, each with `noise` and `quality`
+    intensity: tuple[IntensityChange, ...]  # by increasing factor
     seed: int  # of the noise
-    image_size: int
+    image_size: int  # of the network's input, pixels
 
     def document(self) -> dict[str, Any]:
         return {

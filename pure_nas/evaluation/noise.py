@@ -97,17 +97,17 @@ def noises_named(texts: Sequence[str]) -> tuple[Noise, ...]:
         names = [listed] if equals else [name.strip() for name in text.split(",")]
         for name in names if text not in _ALONE else ():
             if name in _ALONE:
-                raise UsageError(f'The noise {name} stands alone, not as in "{text}".')
+                raise UsageError(f'The noise {name} must be given alone, not as in "{text}".')
             if name not in NOISE_KINDS:
                 known = nearest(name, [*NOISE_KINDS, *_ALONE])
-                raise UsageError(f'There is no noise "{name}"; {known}; {" and ".join(_ALONE)} stand alone.')
+                raise UsageError(f'There is no noise "{name}"; {known}; {" and ".join(_ALONE)} must be given alone.')
         kinds = [kind for kind in NOISE_KINDS if kind in names or text == "all"]
         found += () if equals else usual_noises(kinds)
         for level in levels.split(",") if equals else ():
             try:
                 value = float(level)
             except ValueError as error:
-                raise UsageError(f'"{level}" in "{text}" is no level; give numbers: gaussian=0.05,0.1.') from error
+                raise UsageError(f'"{level}" in "{text}" is not a level; use numbers: gaussian=0.05,0.1.') from error
             found.append(Noise(kinds[0], value))
     return tuple(dict.fromkeys(found))
 

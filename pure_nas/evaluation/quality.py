@@ -26,18 +26,20 @@ def log_probabilities(logits: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
-    """How many images were classified correctly; with the accuracy of each seed if this is of several."""
+    """How many images were classified correctly."""
 
-    images: int
-    hits: int
-    accuracies: tuple[float, ...] = ()
+    images: int  # how many were evaluated
+    hits: int  # how many were classified correctly
+    accuracies: tuple[float, ...] = ()  # of each seed, if this is of several
 
     @property
     def accuracy(self) -> float:
+        """Share of images that were classified correctly."""
         return self.hits / self.images
 
     @property
     def error(self) -> float:
+        """1 - accuracy."""
         return (self.images - self.hits) / self.images
 
     @property
@@ -94,7 +96,7 @@ class Quality(Accuracy):
     calibration_error: float | None
     bins: tuple[Bin, ...]  # of confidence, those that hold images
     unpredicted: int  # images without a finite prediction, which count as wrong
-    classes: tuple[ClassQuality, ...]
+    classes: tuple[ClassQuality, ...]  # for each class `name`, `count`, `precision`, `recall` and `f1`
     confusion: tuple[tuple[int, ...], ...]  # row = label, column = prediction
 
     @property

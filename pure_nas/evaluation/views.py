@@ -46,7 +46,7 @@ class Views:
 
     def __post_init__(self) -> None:
         if len(set(self.scales)) != len(self.scales):
-            raise UsageError(f"The scales {', '.join(map(str, self.scales))} name a size twice.")
+            raise UsageError(f"The scales {', '.join(map(str, self.scales))} list a size twice.")
 
     @property
     def single(self) -> bool:

@@ -64,7 +64,7 @@ def write_export(
     for path, data in () if overwrite else files.items():
         if path.is_file() and bytes_of(path) != data:
             raise RunError(
-                f"{path} exists and is different; it is left alone.",
+                f"{path} exists and differs; it is not replaced.",
                 hint="Choose another folder, or replace it with --overwrite (overwrite=True).",
             )
     for path, data in files.items():

@@ -193,7 +193,7 @@ def _constructed(unit: Unit) -> tuple[str, type]:
 def _resolved(unit: Unit, name: str) -> type:
     found = resolved(unit, name, "exported")
     if not isinstance(found, type):
-        raise PureNasError(f'The unit "{unit.name}" cannot be exported: {name} is no class.')
+        raise PureNasError(f'The unit "{unit.name}" cannot be exported: {name} is not a class.')
     return found
 
 

@@ -31,21 +31,21 @@ class Measurement:
     seed: int
     state: Literal["complete", "diverged", "missing"]
     accuracy: float = math.nan  # on the images of the experiment's split, 0 to 1; NaN unless complete
-    seconds: float = 0.0  # of training, scoring included
+    seconds: float = 0.0  # of training, evaluation included
     reason: str = ""  # why it is not complete
-    curve: tuple[Mapping[str, Any], ...] = ()  # one record an epoch
+    curve: tuple[Mapping[str, Any], ...] = ()  # one record per epoch
     evaluation: Mapping[str, Any] = field(default_factory=dict)  # evaluation.json; empty where it was not asked for
 
 
 @dataclass(frozen=True)
 class ExperimentResults:
-    """The measurements of an experiment: by the label of their cell, one for each seed."""
+    """The measurements of an experiment."""
 
-    path: Path
-    settings: Mapping[str, Any]
-    file: ExperimentFile
-    grid: Grid
-    measurements: Mapping[str, tuple[Measurement, ...]]
+    path: Path  # of the run's folder
+    settings: Mapping[str, Any]  # what run.toml says
+    file: ExperimentFile  # the experiment's file: question, networks, recipes, scales
+    grid: Grid  # its networks with their recipes, and the number of seeds
+    measurements: Mapping[str, tuple[Measurement, ...]]  # one per seed, by the label of network and recipe
 
     @property
     def scale(self) -> Scale:
@@ -62,7 +62,7 @@ class ExperimentResults:
 
     @property
     def targets(self) -> list[float]:
-        """Accuracies of which it is said when they are reached, in ascending order."""
+        """Accuracies for which the tables say when they were reached, ascending."""
         return sorted(self.scale.targets or self.file.targets)
 
     @cached_property
@@ -87,7 +87,7 @@ def load_experiment_results(run: RunDirectory) -> ExperimentResults:
     """Read the folder of an experiment."""
     settings = run.settings()
     if not run.is_experiment:
-        raise RunError(f"{run.path} holds no experiment.", hint="Name a folder that pure-nas experiment has written.")
+        raise RunError(f"{run.path} holds no experiment.", hint="Use a folder written by pure-nas experiment.")
     file = ExperimentFile.of_run(run.path / EXPERIMENT_FILE)
     for table, keys in ((settings, _SETTINGS), (settings.get("data", {}), _IMAGES)):
         for key in keys:

@@ -47,7 +47,7 @@ def build(architecture: Architecture, *, generator: torch.Generator | None = Non
 
     Convolutions start Kaiming normal (fan-out), norms at one and zero (where the architecture says `zero_gamma`, the
     last of every branch at zero alone), units as they define it. The global random state is left alone; `generator`
-    (seed 0 where it is left out) decides every weight.
+    (seed 0 by default) decides every weight.
 
     Example:
         >>> build(Architecture.named("pure20"))(torch.zeros(2, 3, 32, 32)).shape
@@ -104,7 +104,7 @@ def resolved(unit: Unit, name: str, done: str) -> Any:
     """What `name`, "module:Class", stands for; that it does not import and `unit` cannot be `done` is an error."""
     try:
         return pkgutil.resolve_name(name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise PureNasError(
             f'The unit "{unit.name}" cannot be {done}: {name} does not import: {error}.',
             hint="Reinstall the package that declares it.",

@@ -24,7 +24,7 @@ class Budget:
     """The time that a command may take, by the clock on the wall, from when it is made; None is unbounded.
 
     That of a `run` is summed over sessions, in state.json. With `breaks_off` trainings stop between two epochs when
-    it is used up, and go on in another session.
+    it is used up, and resume in another session.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ def _seconds_used(run: RunDirectory) -> float:
     """By earlier sessions. Those of a run that has no state.json lasted from first to last event in its log."""
     path = run.path / "state.json"
     if path.exists():
-        content = read_json(path, State, hint="Put a good copy back, or remove it: the time is then read from the log.")
+        content = read_json(path, State, hint="Restore a good copy, or remove it: the time is then read from the log.")
         return float(content["seconds"])
     if not run.log_path.exists():
         return 0.0
@@ -71,13 +71,13 @@ def _seconds_used(run: RunDirectory) -> float:
         lines = run.log_path.read_bytes().splitlines()
     except OSError as error:
         raise RunError(
-            f"The log {run.log_path} cannot be read: {reason(error)}.", hint="Move it away: the search begins another."
+            f"The log {run.log_path} cannot be read: {reason(error)}.", hint="Move it away to start a new one."
         ) from error
     events = [event for line in lines if (event := _event(line))]
     # A kill cuts the last line short, and the next session writes on.
     if len(events) < len(lines) - 1:
         logger.warning(
-            "%d lines of %s are damaged and are passed over: the time of earlier sessions may be counted short.",
+            "%d damaged lines of %s are ignored: the time of earlier sessions may be underestimated.",
             len(lines) - len(events),
             run.log_path,
         )

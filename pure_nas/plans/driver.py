@@ -124,7 +124,7 @@ class Driver:
             case EpochDone():
                 self._epochs += 1
                 self._got_further = True
-                if event.metrics.epoch < job.candidate.recipe.epochs:  # after the last it is scored
+                if event.metrics.epoch < job.candidate.recipe.epochs:  # after the last it is evaluated
                     self._between_epochs.add(event.number)
                 listener.epoch_done(job, event.metrics)
             case WorkerLost():

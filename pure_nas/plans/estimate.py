@@ -11,7 +11,7 @@ import torch
 from pure_nas.cost.layers import cost_of
 from pure_nas.data.dataset import Dataset
 from pure_nas.errors import RunError
-from pure_nas.plans.plan import Training
+from pure_nas.plans.plan import FixedPlan
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
@@ -19,7 +19,7 @@ from pure_nas.training.scoring import NORM_BATCH
 from pure_nas.workers import Executor
 from pure_nas.workers.resources import Resources
 
-SCORING_SHARE = 0.35  # time of a scored image relative to a trained one: a forward pass, of three
+SCORING_SHARE = 0.35  # time of an evaluated image relative to a trained one: a forward pass, of three
 _SECONDS = 0.125  # how long each network is timed, once it has taken a step
 _TIMES = 2
 _TRAINING_PASSES = 3
@@ -28,7 +28,7 @@ _NOMINAL_FLOPS_PER_SECOND = {"cpu": 5e9, "cuda": 1e12}
 
 @dataclass(frozen=True)
 class Expected:
-    """How long a training is expected to take: seconds of an epoch with its scoring, and of what follows the last."""
+    """How long a training is expected to take: seconds of an epoch with its evaluation, and of what follows them."""
 
     epochs: int
     epoch: float
@@ -40,21 +40,20 @@ class Expected:
 
 
 def expected_of(
-    trainings: Sequence[Training],
+    plan: FixedPlan,
     executor: Executor,
     resources: Resources,
-    *,
-    each_epoch: bool,
-    after: float,
+    scored: int,
     epoch_seconds: Mapping[str, float] | None = None,
 ) -> dict[str, Expected]:
-    """How long each training will take, by its name; measured, but where `epoch_seconds` has it by its digest.
+    """How long each missing training will take, by its name; `scored` images are evaluated after its last epoch.
 
-    Args:
-        each_epoch: whether networks are evaluated on the validation images after each epoch.
-        after: passes of images through a network after the last epoch.
+    It is measured, but where `epoch_seconds` has it by its digest.
     """
-    in_epoch = images_of_epoch(resources.train_images, resources.dataset, scored=each_epoch)
+    trainings, after = plan.missing, scored if plan.final else 0
+    if plan.evaluation:
+        after += plan.evaluation.passes * min(plan.evaluation.images or scored, scored)
+    in_epoch = images_of_epoch(resources.train_images, resources.dataset, scored=not plan.final or plan.curve)
     per_image = {digest: seconds / in_epoch for digest, seconds in (epoch_seconds or {}).items()}
     by_digest = {each.candidate.digest: each.candidate for each in trainings}
     unknown = [candidate for digest, candidate in by_digest.items() if digest not in per_image]
@@ -64,7 +63,7 @@ def expected_of(
 
 
 def images_of_epoch(train: int, dataset: Dataset, *, scored: bool) -> float:
-    """Images of an epoch that trains on `train`, with those that are scored after it counted for what they cost."""
+    """Images of an epoch that trains on `train`, with those that are evaluated after it counted for what they cost."""
     return train + SCORING_SHARE * (len(dataset.validation) + min(NORM_BATCH, len(dataset.train))) * scored
 
 
@@ -94,9 +93,9 @@ def interpolation(small: Candidate, large: Candidate, executor: Executor, *, of:
     seconds_small = _timed(small, executor)
     if seconds_small is None:
         raise RunError(
-            f"The smallest network {of} cannot be trained here with {small.recipe.batch_size} images a batch: memory "
-            "runs out.",
-            hint="Fewer --workers, a smaller batch_size, or a larger device.",
+            f"The smallest network {of} cannot be trained here with a batch size of "
+            f"{small.recipe.batch_size}: there is not enough memory.",
+            hint="Use fewer --workers, a smaller batch_size or a larger device.",
         )
     if least == most:
         return lambda flops: seconds_small

@@ -53,7 +53,7 @@ class Listener(Protocol[R_contra]):
         return None
 
     def started(self, job: Job, epochs_done: int) -> None:
-        """A job begins, or goes on after `epochs_done` epochs."""
+        """A job begins, or resumes after `epochs_done` epochs."""
         return None
 
     def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
@@ -149,7 +149,7 @@ class FixedPlan(Plan[Trained]):
         elif self.insists:
             raise RunError(
                 f"{training.name} cannot be trained: {outcome.reason}.",
-                hint="Free the device or choose another with --device, then give the same command again.",
+                hint="Free the device or choose another with --device, then run the same command again.",
             )
         else:
             self.failed.append((training, outcome.reason))

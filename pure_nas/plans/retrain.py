@@ -1,4 +1,4 @@
-"""Training chosen networks from scratch on train + validation and scoring them, once, on the test split."""
+"""Training chosen networks from scratch on train + validation and evaluating them once on the test split."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from pure_nas.analysis.convergence import USUAL_TARGETS, convergence_of
 from pure_nas.analysis.statistics import CONFIDENCE, Difference, Tested, Untested, compared, holm, verdict_of
 from pure_nas.cost.layers import cost_of
 from pure_nas.devices import resolve_device
-from pure_nas.errors import RunError
+from pure_nas.errors import RunError, UsageError
 from pure_nas.files import write_whole
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
-from pure_nas.plans.estimate import Expected, expected_of
 from pure_nas.plans.plan import FixedPlan, Listener, Trained, Training
 from pure_nas.quantities import show_percent, show_points
 from pure_nas.run.directory import RunDirectory
@@ -33,7 +32,7 @@ from pure_nas.run.retrained import (
     variants_of,
 )
 from pure_nas.run.search_results import Results, TrialRecord
-from pure_nas.workers.resources import Resources, Work, WorkerPlan, Workers, check_workers
+from pure_nas.workers.resources import Resources, Work, Workers, check_workers
 
 _UNTESTED: dict[Untested, str] = {
     "seeds diverged": "Seeds diverged, so nothing is tested",
@@ -52,6 +51,8 @@ def select_trials(results: Results, which: str) -> list[TrialRecord]:
     if which == "front":
         results.require_complete()
         return list(results.front)
+    if not which:
+        raise UsageError("No trial is named.", hint="Name front, or trials such as best,3.")
     found = [results.select(name.strip()) for name in which.split(",")]
     return list({record.number: record for record in found}.values())
 
@@ -79,7 +80,7 @@ class Retrain:
         self._earlier = load_retraining(run)
         images = RunImages.of_run(run)
         load = images.loader(dataset, data_dir=data_dir)
-        found = images.require_same(load(), hint="Put the old ones back, or search again with another --study.")
+        found = images.require_same(load(), hint="Restore the old ones, or search again with another --study.")
         variants = [variant for trial in trials for variant in variants_of(trial.number, trial.candidate, epochs)]
         self._wanted = [(variant, _trainings(run, variant, seeds, self._earlier)) for variant in variants]
         # Trials may share their twins.
@@ -95,24 +96,18 @@ class Retrain:
             work=partial(Work.of_candidates, list(distinct.values())),
         )
         self.resources = resources
-        self._driver = Driver(run, resources, Budget())
-
-    def expected(self) -> tuple[WorkerPlan, dict[str, Expected]]:
-        """Who trains what is missing, and how long each training will take."""
-        missing, images = self.plan.missing, self.resources.dataset.test_size or 0
-        executor, workers = self._driver.workers(len(missing))
-        return workers, expected_of(missing, executor, self.resources, each_epoch=False, after=images)
+        self.driver = Driver(run, resources, Budget())
 
     def go(self, listener: Listener[Trained]) -> Retraining:
         """Train what is missing, and compare everything that was retrained in the run so far."""
-        self._driver.go(self.plan, listener)
+        self.driver.go(self.plan, listener)
         now = [_row(variant, trained) for variant, trained in self._wanted]
         # Rows of now take the place of those of the same trial and epochs.
         replaced = {(row.trial, row.epochs) for row in now}
         rows = [row for row in self._earlier.rows if (row.trial, row.epochs) not in replaced] + now
         rows = sorted(rows, key=lambda row: (row.trial, row.epochs))
         found = Retraining(rows=tuple(rows), verdicts=tuple(_verdicts(rows)))
-        write_whole(self._driver.run.path / RETRAIN_FILE, json.dumps(found.document(), indent=2) + "\n")
+        write_whole(self.driver.run.path / RETRAIN_FILE, json.dumps(found.document(), indent=2) + "\n")
         return found
 
 

@@ -1,21 +1,23 @@
-"""The settings of a run: written when it begins, compared when it goes on."""
+"""The settings of a run: written when it begins, compared when it resumes."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from pure_nas.data.dataset import ImageSource
 from pure_nas.data.sources.registry import dataset_names
-from pure_nas.errors import RunError
+from pure_nas.errors import RunError, UsageError
 from pure_nas.files import write_whole
 from pure_nas.paths import absolute, require_folder
 from pure_nas.run.directory import EXPERIMENT, RunDirectory
 from pure_nas.run.environment import without_password
+from pure_nas.validation import shown
 from pure_nas.workers.worker_main import Load
 
 _MAY_DIFFER = frozenset(
@@ -29,6 +31,9 @@ _DECIDE_IMAGES = frozenset(
 _CAME_LATER = frozenset({"early_stopping", "lag", "data.mean", "data.std", "data.stored_size", "data.decoded_size"})
 """What run.toml of an older run lacks, though nothing differs."""
 _MOST_LISTED = 20
+ANOTHER = "another --study or --out"
+_LONGEST_NAME = 200
+_WINDOWS = os.name == "nt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,34 +54,28 @@ class ImageSettings:
 
 
 @contextmanager
-def locked(
-    run: RunDirectory, wanted: Mapping[str, Any], ours: Callable[[Path], bool], *, same: str, option: str
-) -> Iterator[None]:
-    """Hold a run that goes on with the settings `wanted`, or a folder in which it may begin.
-
-    Messages say what is the `same` for a run to go on, and which `option` chooses another; `ours` is as in
-    `require_room`.
-    """
+def locked(run: RunDirectory, wanted: Mapping[str, Any], ours: Callable[[Path], bool]) -> Iterator[None]:
+    """Hold a run that resumes with the settings `wanted`, or a folder in which it may begin; see `require_room`."""
     if not run.exists:
-        require_room(run.path, ours, what=wanted.get("kind", "run"), hint=f"Choose another {option}.")
-    with run.locked(instead=option):
+        require_room(run.path, ours, what=wanted.get("kind", "run"), hint=f"Choose {ANOTHER}.")
+    with run.locked(instead=ANOTHER):
         if run.exists:
-            require_same(run, wanted, same=same, option=option)
+            require_same(run, wanted)
         yield
 
 
-def require_same(run: RunDirectory, wanted: Mapping[str, Any], *, same: str, option: str) -> None:
-    """Check that a run may go on with the settings `wanted`; see `locked`."""
+def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
+    """Check that a run may resume with the settings `wanted`."""
     stored = run.settings()
     if "schema" not in stored:
         raise run.of_another_version(stored)
     then, now = ("an experiment" if each.get("kind") == EXPERIMENT else "a search" for each in (stored, wanted))
     if then != now:
-        raise RunError(f"{run.path} holds {then}, not {now}.", hint=f"Choose another {option}.")
-    require_equal(run.path, stored, wanted, same=same, option=option)
+        raise RunError(f"{run.path} holds {then}, not {now}.", hint=f"Choose {ANOTHER}.")
+    require_equal(run.path, stored, wanted)
 
 
-def require_equal(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any], *, same: str, option: str) -> None:
+def require_equal(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any], another: str = ANOTHER) -> None:
     """Check that what was begun in a folder with the settings `stored` may go on with those `wanted`."""
     old, new = flat(stored), flat(wanted)
     for settings in (old, new):
@@ -95,13 +94,13 @@ def require_equal(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, An
     if any(key.startswith("data.") for key in listed) and {*map(_part, listed)} <= {"data", "trained"}:
         raise RunError(
             f'The images of "{wanted["dataset"]}" have changed since {path} was begun.',
-            hint=f"Put the old ones back, or choose another {option} for a new run.",
+            hint=f"Restore the old ones, or choose {another} for a new run.",
         )
     lines = [f"  {key}: {_shown(old.get(key))} in the run, {_shown(new.get(key))} now" for key in listed[:_MOST_LISTED]]
     more = [f"  and {len(listed) - _MOST_LISTED} more"] if len(listed) > _MOST_LISTED else []
     raise RunError(
         "\n".join([f"The run {path} was started with other settings:", *lines, *more]),
-        hint=f"Give it the same {same} to go on, or choose another {option} for a new run.",
+        hint=f"Use the same settings to resume it, or choose {another} for a new run.",
     )
 
 
@@ -142,6 +141,23 @@ def record_start(run: RunDirectory, settings: Mapping[str, Any], environment: Ma
         write_whole(run.path / "environment.json", json.dumps(environment, indent=2) + "\n")
     run.write_settings(settings)
     run.log(f"{settings.get('kind', 'search')} started", **fields, environment=environment)
+
+
+def check_study_name(name: str) -> None:
+    """Check that a run, and so its folder, may be called that."""
+    faults = {
+        "is empty": not name,
+        "begins with a dot or has a slash": name.startswith(".") or "/" in name or "\\" in name,
+        "has characters that cannot be printed": not name.isprintable(),
+        f"is longer than {_LONGEST_NAME} bytes": len(name.encode(errors="replace")) > _LONGEST_NAME,
+        "cannot be a folder's on Windows": _WINDOWS
+        and (set(name) & set('<>:"|?*') or name[-1:] in (".", " ") or PureWindowsPath(name).is_reserved()),
+    }
+    if fault := next((fault for fault, found in faults.items() if found), None):
+        raise UsageError(
+            f"The study name {shown(name)} {fault}.",
+            hint="It names the folder of the run: use, for example, first-try.",
+        )
 
 
 def placed(dataset: str) -> str:

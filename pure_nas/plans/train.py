@@ -34,7 +34,7 @@ from pure_nas.workers.resources import Resources, Work
 
 logger = logging.getLogger(__name__)
 
-_CHOOSE = "Choose another -o DIR."
+_CHOOSE = "Choose another --output."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,13 +109,13 @@ def _candidate(settings: TrainSettings, dataset: Dataset) -> Candidate:
 
 
 def train(prepared: Prepared, folder: Path, listener: Listener[Trained]) -> dict[str, Any]:
-    """Train, or go on with what the folder holds; returns the result."""
+    """Train, or resume what the folder holds; returns the result."""
     run, seed = RunDirectory(folder), prepared.settings.seed
     if not (folder / TRAINING_FILE).exists():
         require_room(folder, lambda path: False, what="training", hint=_CHOOSE)
-    hint = "Put a good copy back, or remove the folder and give the train command again."
+    hint = "Restore a good copy, or remove the folder and run the train command again."
     directory = TrialDirectory(folder, number=0, damaged_hint=hint)
-    with run.locked():
+    with run.locked(instead="another --output"):
         _check(directory, prepared)
         if (result := directory.result()) and result["state"] == "complete" and not directory.has_its_weights:
             logger.warning("The weights are missing or damaged: the network is trained again.")
@@ -133,10 +133,10 @@ def train(prepared: Prepared, folder: Path, listener: Listener[Trained]) -> dict
 def _check(directory: TrialDirectory, prepared: Prepared) -> None:
     path = directory.path / TRAINING_FILE
     if path.exists():
-        stored = read_json(path, TrainingFile, hint=f"Put a good copy back, or c{_CHOOSE[1:]}")
+        stored = read_json(path, TrainingFile, hint=f"Restore a good copy, or c{_CHOOSE[1:]}")
         candidate = directory.candidate() if directory.has_candidate else prepared.candidate
         old, new = (_decisive(*each) for each in ((stored, candidate), (prepared.facts, prepared.candidate)))
-        require_equal(directory.path, old, new, same="settings", option="-o DIR")
+        require_equal(directory.path, old, new, "another --output")
 
 
 def _decisive(facts: Mapping[str, Any], candidate: Candidate) -> dict[str, Any]:

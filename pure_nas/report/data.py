@@ -144,7 +144,7 @@ class ReportData:
         numbers["unfinished"] = self.unfinished
         ended = [f"{number:,} {state}" for state, number in sorted(numbers.items()) if number]
         asked = self.settings.get("trials", count)
-        return ", ".join([counted(count, "trial"), *ended]) + (f" ({asked:,} asked for)" if asked != count else "")
+        return ", ".join([counted(count, "trial"), *ended]) + (f" ({asked:,} requested)" if asked != count else "")
 
     @property
     def next_steps(self) -> Iterator[tuple[str, str]]:
@@ -152,11 +152,11 @@ class ReportData:
         folder, done = shlex.quote(self.path), self.retraining
         retrained = any(each.retrained and each.retrained.test_accuracy for each in self.front if "knee" in each.tags)
         weights = "its retrained weights" if retrained else "weights"
-        text = f"Take the knee of the front with you as source, {weights} and a definition that runs anywhere"
+        text = f"Export the knee of the front: source code that runs without pure-nas, and {weights}"
         yield text, f"pure-nas export {folder} --trial knee"
         left = [each.number for each in self.front if each.number not in done.trials]
         if len(left) == len(self.front):
-            text = "Compare the front with its all-conv and all-product twins, several seeds, on the test split"
+            text = "Compare the front with its all-conv and all-product twins over several seeds, on the test split"
             yield text, f"pure-nas retrain {folder} --seeds 3"
         elif left:
             alike = f"--trials {','.join(map(str, left))} --seeds {max(len(row.seeds) for row in done.rows)}"
@@ -191,7 +191,7 @@ def report_data(run: RunDirectory, results: Results | None = None) -> ReportData
 def read_environment(run: RunDirectory) -> dict[str, Any]:
     """Where a run was computed; empty where its folder does not say."""
     path = run.path / "environment.json"
-    return dict(read_json(path, Environment, hint="Remove it: only reports show it.")) if path.exists() else {}
+    return dict(read_json(path, Environment, hint="Remove it: it is only shown in reports.")) if path.exists() else {}
 
 
 def flattened(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -72,12 +72,12 @@ def _classes(quality: Quality, title: str) -> Table:
 
 def _confusion_matrix(quality: Quality) -> Table:
     names = [each.name for each in quality.classes]
-    columns = (Column("is", "is", "left"), *(Column(f"taken for {name}", name) for name in names))
+    columns = (Column("is", "class", "left"), *(Column(f"taken for {name}", name) for name in names))
     lines = (
         [name, *(_confused(count, sum(row), hit=place == other) for other, count in enumerate(row))]
         for place, (name, row) in enumerate(zip(names, quality.confusion, strict=True))
     )
-    title = "Confusions: a row is what images are, a column what they were taken for"
+    title = "Confusions: one row per true class, one column per predicted class"
     return Table.of("confusions", columns, lines, title)
 
 
@@ -88,7 +88,7 @@ def _confused(count: int, total: int, *, hit: bool) -> Cell:
 
 
 def _largest_confusions(found: Sequence[tuple[str, str, int]]) -> Table:
-    columns = (Column("is", "is", "left"), *_columns("images"), Column("taken_for", "taken for", "left"))
+    columns = (Column("is", "class", "left"), *_columns("images"), Column("taken_for", "predicted", "left"))
     lines = ((label, count, predicted) for label, predicted, count in found)
     return Table.of("confusions", columns, lines, "Largest confusions")
 
@@ -113,7 +113,7 @@ def _intensity(evaluated: Sequence[Named]) -> Table:
                 *(number(value, 3) for value in (change.cosine, change.norm_ratio, change.relative_change)),
             ]
             rows.append(Row.of(columns, cells, section=name))
-    title = "When the intensity of the images is multiplied"
+    title = "Accuracy and features when image intensity is multiplied"
     return Table("intensity", columns, tuple(rows), title, notes("invariance"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pure_nas.quantities import counted, show_number
+from pure_nas.quantities import cost_label, counted, show_number
 from pure_nas.report.convergence_table import Learner, convergence_table
 from pure_nas.report.table import NETWORK, Cell, Column, Table, mean_text
 from pure_nas.report.table import Row as TableRow
@@ -22,7 +22,7 @@ def retrained_table(retraining: Retraining, kinds: Mapping[int, str]) -> Table:
         Column("epochs", "epochs" if retraining.epochs_differ else ""),
         Column("seeds", "seeds" if len(counts) > 1 else ""),
         Column("accuracy", "test accuracy"),
-        Column("flops", "FLOPs", detail=1),
+        Column("flops", cost_label("flops"), detail=1),
         Column("params", "params", detail=1),
     )
     lines = []

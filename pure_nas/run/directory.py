@@ -38,18 +38,18 @@ from pure_nas.run.schema import SCHEMA, Epoch, Result, Settings, Stops
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import Recipe
-from pure_nas.validation import shown
+from pure_nas.validation import faults_explained, shown
 
 logger = logging.getLogger(__name__)
 
 EXPERIMENT = "experiment"  # the `kind` in the run.toml of an experiment; that of a search has none
 DAMAGED_HINT = (
-    "Put a good copy back. Without one, move the trial's result.json, and study.db (with study.db-wal and "
-    "study.db-shm), away and give the search command again: the trial is trained anew, and the study is rebuilt from "
+    "Restore a good copy. Without one, move the trial's result.json, and study.db (with study.db-wal and "
+    "study.db-shm), away and run the search command again: the trial is trained again, and the study is rebuilt from "
     "the others."
 )
-SETTINGS_HINT = "Put a good copy back, or choose another folder for a new run."
-_CURVE_HINT = "Put a good copy back, or remove it and checkpoint.pt: the network is trained from the start again."
+SETTINGS_HINT = "Restore a good copy, or choose another folder for a new run."
+_CURVE_HINT = "Restore a good copy, or remove it and checkpoint.pt: the network is trained from the start again."
 ARCHITECTURE_FILE = "architecture.json"
 WEIGHTS_FILE = "weights.safetensors"
 _SECONDS_TO_LOCK = 0.5
@@ -189,16 +189,15 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
-        run, hint = cls(path), "Name a folder that a search has written."
+        run, hint = cls(path), "Name the folder of a run, which is in runs or where --out put it."
         if run.exists:
             return run
         require_folder(run.path, hint=hint)
-        if run.path.is_dir():
-            if (run.path / ARCHITECTURE_FILE).is_file():
-                hint = "It is the folder of one network: pure-nas evaluate and pure-nas export take it."
-            raise RunError(f"{run.path} is no run: it has no run.toml.", hint=hint)
-        hint = "Runs are in runs/<study>, or where --out put them."
-        raise RunError(f"There is no run at {run.path}.", hint=hint)
+        if not run.path.is_dir():
+            raise RunError(f"There is no run at {run.path}.", hint=hint)
+        if (run.path / ARCHITECTURE_FILE).is_file():
+            hint = "It holds one network: use it with pure-nas evaluate or pure-nas export."
+        raise RunError(f"{run.path} is not a run (it has no run.toml).", hint=hint)
 
     @property
     def is_experiment(self) -> bool:
@@ -222,7 +221,10 @@ class RunDirectory:
         return sorted(weights.parent for weights in (self.path / "trials").glob(f"*/{WEIGHTS_FILE}"))
 
     def write_settings(self, settings: Mapping[str, Any]) -> None:
-        write_whole(self.settings_path, tomli_w.dumps(_without_none(settings)))
+        written = _without_none(settings)
+        with faults_explained(Settings, f"What {self.settings_path} would say"):
+            Settings.model_validate(written)
+        write_whole(self.settings_path, tomli_w.dumps(written))
 
     def settings(self) -> dict[str, Any]:
         data = bytes_of(self.settings_path)
@@ -260,8 +262,8 @@ class RunDirectory:
             return ""
 
     @contextmanager
-    def locked(self, *, instead: str = "--study") -> Iterator[None]:
-        """Hold the run, so that a second process leaves it alone; `instead` is the option that chooses another run."""
+    def locked(self, *, instead: str = "another run") -> Iterator[None]:
+        """Hold the run, so that a second process leaves it alone; `instead` is what else to choose."""
         owner, lock = self.path / "owner.json", filelock.FileLock(self.path / "run.lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -270,13 +272,13 @@ class RunDirectory:
         except filelock.Timeout as error:
             raise RunError(
                 f"The run {self.path} is in use{_described(owner)}.",
-                hint=f"Wait for it, stop it, or choose another {instead}.",
+                hint=f"Wait for it, stop it, or choose {instead}.",
             ) from error
         except OSError as error:
             if error.errno not in REFUSALS | {errno.ENOLCK}:
-                raise RunError(f"The run directory {self.path} cannot be made or locked: {reason(error)}.") from error
+                raise RunError(f"The directory {self.path} cannot be created or locked: {reason(error)}.") from error
             logger.warning(
-                "%s is on a file system without locks: see to it yourself that one search at a time uses it.", self.path
+                "%s is on a file system without locks: make sure that only one search at a time uses it.", self.path
             )
         since = datetime.now(UTC).isoformat(timespec="seconds")
         record = {"host": socket.gethostname(), "pid": os.getpid(), "since": since}

@@ -58,7 +58,7 @@ class RunImages:
     @classmethod
     def of_training(cls, file: Path, image_size: int | None = None) -> Self:
         """Those of a single training, from its training.json; older ones do not say the size of the images, pixels."""
-        found = read_json(file, Training, hint="Put a good copy back, or train the network again in another folder.")
+        found = read_json(file, Training, hint="Restore a good copy, or train the network again in another folder.")
         name = found["dataset"]
         return cls(
             file=file,
@@ -91,17 +91,17 @@ class RunImages:
         if not name:
             raise UsageError(
                 f'{self.file} says that the images are called "{self.facts.get("name")}", but not where they are.',
-                hint="Name their folder: --dataset DIR.",
+                hint="Give their folder: --dataset DIR.",
             )
         if dataset is None and name not in dataset_names() and not Path(name).expanduser().is_dir():
             if os.path.basename(name) == name:
                 raise DataError(
-                    f'The images of {self.file.parent} are the dataset "{name}", which is not known here.',
-                    hint="Install the package that has it; images of your own: pure_nas.register_dataset(...) again.",
+                    f'The images of {self.file.parent} are the dataset "{name}", which is not installed.',
+                    hint="Install its package, or register your own images again: pure_nas.register_dataset(...).",
                 )
             raise DataError(
-                f"The images of {self.file.parent} are not in {name} any more.",
-                hint="Name the folder where they are now: --dataset DIR.",
+                f"The images of {self.file.parent} are no longer in {name}.",
+                hint="Give their folder: --dataset DIR.",
             )
         return replace(self.source, dataset=name, **{field: value for field, value in given.items() if value})
 
@@ -175,12 +175,12 @@ class WantedImages:
         if trained_on and (chosen is None or trained_on.is_called(chosen)):
             given = {"data_dir": self.data_dir, "image_size": self.image_size, "skip_corrupt": self.skip_corrupt}
             load = trained_on.loader(chosen, **given)
-            hint = "Put the old ones back, or name images: --dataset."
+            hint = "Restore the old ones, or choose images with --dataset."
             return load() if chosen else trained_on.require_same(load(), hint=hint)
         if chosen is None:
             raise UsageError(
-                f"Nothing next to {name} says which images to evaluate it on.",
-                hint="Name them, for example --dataset cifar10, or a folder.",
+                f"No file next to {name} says which images to evaluate it on.",
+                hint="Choose them, for example --dataset cifar10, or a folder.",
             )
         seed = trained_on.source.seed if trained_on else 0
         return ImageSource(chosen, self.data_dir, seed, self.image_size or usual_size, self.skip_corrupt)()

@@ -62,13 +62,13 @@ class _RetrainedDirectory(TrialDirectory):
 
 def retrained_folder(run: RunDirectory, digest: str, seed: int) -> TrialDirectory:
     """Where the candidate with this digest, retrained with this seed, has its files."""
-    hint = "Put a good copy back, or remove this folder and give the pure-nas retrain command again."
+    hint = "Restore a good copy, or remove this folder and run the pure-nas retrain command again."
     return _RetrainedDirectory(run.path / "retrain" / f"{digest}-seed{seed}", seed, damaged_hint=hint)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A network that was trained again with several seeds, and its scores on the test split."""
+    """A network that was trained again with several seeds, and its accuracies on the test split."""
 
     trial: Count  # that it is, or is a twin of
     variant: str  # the name of the `Variant`
@@ -110,10 +110,10 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Retraining:
-    """Everything that was retrained in a run, by trial and epochs."""
+    """Everything that was retrained in a run, with test accuracies."""
 
-    rows: tuple[Row, ...] = ()
-    verdicts: tuple[Verdict, ...] = ()
+    rows: tuple[Row, ...] = ()  # one per network, number of epochs and trial that it is, or is a twin of
+    verdicts: tuple[Verdict, ...] = ()  # each trial against its twins: `trial` and `text`
 
     def __repr__(self) -> str:
         return f"Retraining({len(self.rows)} networks of trials {', '.join(map(str, self.trials)) or 'none'})"
@@ -138,8 +138,8 @@ class Retraining:
     def row_of(self, candidate: Candidate, seed: int | None = None) -> Row | None:
         """How this network did with its recipe, whichever trial it was retrained as.
 
-        Of several retrainings, one with this seed where there is one, else that of the most epochs; one of which every
-        seed diverged only where there is no other.
+        Of several retrainings, one with this seed if there is one, else that with the most epochs; one of which every
+        seed diverged only if there is no other.
         """
 
         def preference(row: Row) -> tuple[bool, bool, int, int, bool]:
@@ -149,7 +149,7 @@ class Retraining:
         return max(found, key=preference, default=None)
 
     def document(self) -> dict[str, Any]:
-        """As retrain.json holds it, with a digest: a file that changes later is noticed."""
+        """The contents of retrain.json, with a digest that reveals later changes."""
         content = {
             "schema": 2,
             "rows": [row.document() for row in self.rows],
@@ -179,7 +179,7 @@ def load_retraining(run: RunDirectory) -> Retraining:
     path = run.path / RETRAIN_FILE
     if not path.exists():
         return Retraining()
-    hint = "Move it away and give the pure-nas retrain commands again: what was trained is not trained twice."
+    hint = "Move it away and run the pure-nas retrain commands again: what was trained is not trained twice."
     content = read_json(path, dict[str, Any], hint=hint)
     found = check(_Schema1 if content.get("schema") == 1 else _Schema2, content, path, hint=hint)
     # Older versions wrote no digest.

@@ -15,8 +15,9 @@ TrialState = Literal["complete", "stopped", "diverged", "failed", "rejected"]
 became NaN or infinite; failed: ran out of memory, or its worker died twice; rejected: over a limit, never trained and
 not counted as a trial."""
 
-Count = Annotated[int, Field(ge=0, le=2**53)]
-Positive = Annotated[int, Field(ge=1, le=2**53)]
+LARGEST = 2**53  # of whole numbers: what every reader of TOML and JSON holds exactly
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0)]
 Table = dict[str, Any]
@@ -112,12 +113,12 @@ class Settings(RunFile):
         known = (*ERRORS, *COST_KEYS, *(self.metrics or ()))
         for place, name in enumerate(self.objectives or ()):
             if name not in known:
-                raise ValueError(f'objectives.{place} is "{name}", which is none of {", ".join(known)}')
+                raise ValueError(f'objectives.{place} is "{name}", which is not one of {", ".join(known)}')
         return self
 
 
 class Metrics(RunFile):
-    """Scores of a trained network; the loss is the mean cross-entropy."""
+    """Results on the validation or test split; the loss is the mean cross-entropy."""
 
     error: Share | None = None
     accuracy: Share | None = None

@@ -29,23 +29,23 @@ _KEPT = ("baseline", "metrics", "cost", "constraints", "seconds", "reason", "rep
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRecord:
-    """One finished trial."""
+    """One trial that has ended."""
 
-    number: int
-    state: TrialState
-    candidate: Candidate
-    baseline: str = ""  # label of the baseline it is, "conv small, usual recipe"; empty for a sampled trial
-    objectives: tuple[float, ...] = ()  # one value for each of the run, at the end or where it stopped; else empty
-    metrics: dict[str, float] = field(default_factory=dict)  # on the validation split
-    cost: dict[str, float] = field(default_factory=dict)
+    number: int  # its place in the search, from 0
+    state: TrialState  # "complete", "stopped", "diverged", "failed" or "rejected"
+    candidate: Candidate  # the architecture and the recipe
+    baseline: str = ""  # label of a baseline, "conv small, usual recipe"; empty for a sampled trial
+    objectives: tuple[float, ...] = ()  # a value per objective, at the end or where it stopped; else empty
+    metrics: dict[str, float] = field(default_factory=dict)  # on validation: "error", "accuracy", "loss" and others
+    cost: dict[str, float] = field(default_factory=dict)  # "params", "flops" and their parts, and what was measured
     constraints: dict[str, float] = field(default_factory=dict)  # by how much it breaks each limit, as a share of it
-    seconds: float = 0.0
-    reason: str = ""
-    stopped_after: int | None = None  # so many epochs
+    seconds: float = 0.0  # of training
+    reason: str = ""  # why it is not complete
+    stopped_after: int | None = None  # epochs, where it stopped early
     replay_of: int | None = None  # the trial whose result it repeats, because both train the same
     stopping: Stopping | None = None  # when it was to end early
     weights_bytes: int = 0  # on disk; 0 where they are not kept
-    curve: tuple[dict[str, Any], ...] = ()  # one record an epoch
+    curve: tuple[dict[str, Any], ...] = ()  # one record per epoch: accuracies and losses
 
     @property
     def counts(self) -> bool:
@@ -69,7 +69,7 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class Results:
-    """Trials of a run and what follows; where none is complete, `best`, `knee` and `smallest` are errors."""
+    """The trials of a search and its front; without a complete trial `best`, `knee` and `smallest` raise `RunError`."""
 
     objective_names: tuple[str, ...]  # all minimised
     reference: tuple[float, ...]  # the worst value of each objective, the corner of the hypervolume
@@ -77,6 +77,7 @@ class Results:
 
     @cached_property
     def complete(self) -> tuple[TrialRecord, ...]:
+        """The trials that have their objectives."""
         return tuple(trial for trial in self.trials if trial.state == "complete")
 
     @cached_property
@@ -121,7 +122,7 @@ class Results:
         return pareto.hypervolume(values, self.reference) / box if values and box > 0 else 0.0
 
     def costs(self, trial: TrialRecord) -> tuple[float, ...]:
-        """What a complete trial costs: its objectives that are costs, or its flops where none of them is."""
+        """What a complete trial costs: its objectives that are costs, or its FLOPs if none of them is."""
         named = zip(self.objective_names, trial.objectives, strict=True)
         return tuple(value for name, value in named if name in COST_KEYS) or (trial.cost.get("flops", math.inf),)
 
@@ -134,6 +135,7 @@ class Results:
 
     @property
     def knee(self) -> TrialRecord:
+        """The trial of the front from which more cost starts to buy little accuracy."""
         self.require_complete()
         # An error is compared as it is, not by its logarithm; `pareto.knee` takes that of what is positive.
         most = [max(column) for column in zip(*self._values, strict=True)]
@@ -147,7 +149,7 @@ class Results:
 
     @property
     def smallest(self) -> TrialRecord:
-        """The network of the front with the lowest cost: the first one that is asked for, or flops."""
+        """The trial of the front with the lowest cost: the first cost among the objectives, or FLOPs."""
         self.require_complete()
         return min(self.front, key=lambda trial: (self.costs(trial), trial.objectives))
 
@@ -158,7 +160,7 @@ class Results:
             return chosen
         known = f"complete trials are {_ranges([trial.number for trial in self.complete])}"
         if not which.isdecimal():
-            raise UsageError(f'There is no trial "{which}".', hint=f"Name best, knee, smallest or a number; {known}.")
+            raise UsageError(f'There is no trial "{which}".', hint=f"Use best, knee, smallest or a number; {known}.")
         found = next((trial for trial in self.trials if trial.number == int(which)), None)
         if found is None:
             raise UsageError(f"There is no trial {which}.", hint=f"The {known}.")
@@ -178,7 +180,7 @@ class Results:
         return found
 
     def require_complete(self) -> tuple[TrialRecord, ...]:
-        """The complete trials; that there is none yet is a `RunError`."""
+        """The complete trials; raises `RunError` if there is none yet."""
         if self.complete:
             return self.complete
         states = Counter(trial.state for trial in self.trials)
@@ -187,7 +189,7 @@ class Results:
             how += f"; the last one: {self.trials[-1].reason}"
         raise RunError(
             f"No trial of this run is complete yet{f' ({how})' if how else ''}.".replace("\n", " "),
-            hint="Give the search command again to go on, or wait for it where it runs.",
+            hint="Run the search command again to resume it, or wait if it is still running.",
         )
 
 
@@ -248,7 +250,7 @@ def find_architecture(text: str) -> Architecture:
     if text.endswith(".json"):
         return Architecture.load(Path(text))
     if "/" in text:  # no unit's name has one
-        hint = "Name a .json file, or a trial of a run as RUN:TRIAL."
+        hint = "Use a .json file, or a trial of a run as RUN:TRIAL."
         raise UsageError(f'There is no architecture "{text}".', hint=hint)
     return Architecture.named(text)
 

@@ -36,24 +36,24 @@ def choose_trained(
         if which is not None or seed is not None or origin != "auto":
             raise UsageError(
                 f"{path} holds one trained network, so there is nothing to choose.",
-                hint="Leave --trial, --seed and --from out.",
+                hint="Omit --trial, --seed and --from.",
             )
         return _of_training(path)
     head, colon, tail = str(path).rpartition(":")
     if colon and not path.exists() and RunDirectory(Path(head)).exists:
-        raise UsageError(f"{path} is no folder.", hint=f"Name the trial with an option: {head} --trial {tail}.")
+        raise UsageError(f"{path} is not a folder.", hint=f"Use --trial: {head} --trial {tail}.")
     run = RunDirectory.open(path)
     if run.is_experiment:
         example = next(iter(run.trained_folders), run.path / "trials" / "NETWORK-seed1")
         raise RunError(
-            f"{path} holds an experiment, not a search.", hint=f"Name one of its trainings, such as {example}."
+            f"{path} holds an experiment, not a search.", hint=f"Use one of its trainings, such as {example}."
         )
     return _of_trial(run, "best" if which is None else which, origin, seed)
 
 
 def _of_trial(run: RunDirectory, which: str, origin: Origin, seed: int | None = None) -> Trained:
     if seed is not None and origin == "search":
-        raise UsageError("--seed chooses among retrained weights, but --from search asks for those of the search.")
+        raise UsageError("A seed chooses among retrained weights, but those of the search are asked for.")
     record = load_results(run).select(which)
     row = load_retraining(run).row_of(record.candidate, seed)
     if row and row.test_accuracy and origin != "search":
@@ -62,12 +62,12 @@ def _of_trial(run: RunDirectory, which: str, origin: Origin, seed: int | None = 
         if row:
             raise UsageError(
                 f"Trial {record.number} diverged with every seed when it was retrained.",
-                hint="Take the weights of the search: --from search.",
+                hint="Use the weights of the search: --from search.",
             )
         command = f"pure-nas retrain {shlex.quote(str(run.path))} --trials {record.number}"
         raise UsageError(
             f"Trial {record.number} was not retrained.",
-            hint=f"Retrain it: {command}; or take the weights of the search: --from search.",
+            hint=f"Retrain it: {command}; or use the weights of the search: --from search.",
         )
     if row and origin != "search":
         return of_search(run, record, f"Retrained for {counted(row.epochs, 'epoch')}, it diverged with every seed.")
@@ -75,7 +75,7 @@ def _of_trial(run: RunDirectory, which: str, origin: Origin, seed: int | None = 
 
 
 def _of_retraining(run: RunDirectory, record: TrialRecord, row: Row, seed: int | None) -> Trained:
-    again, trial = "Give the pure-nas retrain command again:", f"trial {record.number}"
+    again, trial = "Run the pure-nas retrain command again:", f"trial {record.number}"
     complete: dict[int, TrialDirectory] = {}
     for each in row.seeds:
         folder = retrained_folder(run, row.digest, each)
@@ -93,8 +93,8 @@ def _of_retraining(run: RunDirectory, record: TrialRecord, row: Row, seed: int |
         raise UsageError(f"Seed {seed} of {trial} diverged.", hint=f"Choose another: {_listed(complete)}.")
     if [_accuracy(folder) for folder in complete.values()] != list(row.test_accuracy):
         raise RunError(
-            f"{run.path / RETRAIN_FILE} does not say of {trial} what the results of its seeds say.",
-            hint=f"{again} it reads them anew and trains nothing twice.",
+            f"{run.path / RETRAIN_FILE} does not agree with the results of the seeds of {trial}.",
+            hint=f"{again} it reads them again and trains nothing twice.",
         )
     chosen = _nearest_to_mean(complete, row.epochs) if seed is None else seed
     folder = complete[chosen]
@@ -109,7 +109,7 @@ def _of_retraining(run: RunDirectory, record: TrialRecord, row: Row, seed: int |
             _accuracy_note("test", folder, row.test_accuracy, RunImages.of_run(run).name),
         ),
         directory=run.path / "export" / f"{record.number:04d}-seed{chosen}",
-        way_out=f"Choose others with --seed N or --from search; or remove {folder.path} and give the "
+        way_out=f"Choose others with --seed N or --from search; or remove {folder.path} and run the "
         "pure-nas retrain command again.",
     )
 
@@ -146,12 +146,12 @@ def _of_training(folder: Path) -> Trained:
     if images is None or (run is not None and place not in ("trials", "retrain")):
         raise RunError(
             f"{folder} does not say which images its network was trained on.",
-            hint="Name a run, or a folder that pure-nas train, retrain or experiment has written.",
+            hint="Use a run, or a folder written by pure-nas train, retrain or experiment.",
         )
     result = training.result()
     if result is None:
         raise RunError(
-            f"The training in {folder} has not ended.", hint="Give the command that began it again: it goes on."
+            f"The training in {folder} has not ended.", hint="Run the command that started it again to resume it."
         )
     if result["state"] != "complete":
         raise RunError(f"The training in {folder} is {result['state']}: {result.get('reason', '')}.")
@@ -160,7 +160,7 @@ def _of_training(folder: Path) -> Trained:
     epochs = counted(training.candidate().recipe.epochs, "epoch")
     if run is None:
         if "mean" not in images.facts:  # An older training.json leaves the normalisation out.
-            images = replace(images, facts=images.require_same(images.loader()(), hint="Put the old ones back.").facts)
+            images = replace(images, facts=images.require_same(images.loader()(), hint="Restore the old ones.").facts)
         return replace(
             trained_at(folder / WEIGHTS_FILE),
             images=images,
@@ -170,7 +170,7 @@ def _of_training(folder: Path) -> Trained:
                 f"Validation error {show_percent(1 - _accuracy(training))} on {images.name}, a single run.",
             ),
             directory=folder / "export",
-            way_out="Give the pure-nas train command again: it trains them again.",
+            way_out="Run the pure-nas train command again: it trains them again.",
         )
     settings, (label, _, seed) = run.settings(), name.rpartition("-seed")
     title, split = f'A network retrained in the pure-nas study "{settings.get("study")}"', "test"
@@ -184,7 +184,7 @@ def _of_training(folder: Path) -> Trained:
         title=title,
         notes=(f"Trained with seed {seed} for {epochs}.", _accuracy_note(split, training, accuracies, images.name)),
         directory=run.path / "export" / name,
-        way_out=f"Remove {training.path} and give the command that trained it again.",
+        way_out=f"Remove {training.path} and run the command that trained it again.",
     )
 
 

@@ -101,19 +101,19 @@ def find_trained(text: str) -> Trained:
     find_architecture(text)
     raise UsageError(
         f"{text} is a network without weights: there is nothing to evaluate.",
-        hint=f"Train it, for example with pure-nas train {text} --dataset NAME, and name the folder that it writes; "
-        "or give its weights with --weights FILE; or name a trial of a run as RUN:TRIAL, such as runs/digits:best.",
+        hint=f"Train it, for example with pure-nas train {text} --dataset NAME, then evaluate the folder it writes; "
+        "or use --weights FILE; or a trial of a run as RUN:TRIAL, such as runs/digits:best.",
     )
 
 
 def _way_to_weights(text: str, folder: Path) -> str:
     if is_training(folder):
-        return "Its training has not ended or diverged: give the command that began it again, and it goes on."
+        return "Its training has not ended or diverged: run the command that started it again to resume it."
     run = RunDirectory(folder)
     if run.exists and run.is_experiment:
         example = next(iter(run.trained_folders), Path("NETWORK-seed1")).name
-        return f"Name a training of the experiment, such as {text}:{example}."
-    return f"Name a trial of a run, such as {text}:best."
+        return f"Use a training of the experiment, such as {text}:{example}."
+    return f"Use a trial of the run, such as {text}:best."
 
 
 def is_training(folder: Path) -> bool:
@@ -139,7 +139,7 @@ def trained_at(weights: Path) -> Trained:
 
 def _require_file(weights: Path) -> None:
     if not weights.is_file():
-        hint = "Give the path of a .safetensors file, as pure-nas writes them."
+        hint = "Use the path of a .safetensors file written by pure-nas."
         raise RunError(f"The weights {weights} are missing.", hint=hint)
 
 
@@ -186,14 +186,14 @@ def _with_conv_twins(text: str) -> list[Trained]:
     folder, _, which = text.rpartition(":")
     if not folder or (run := RunDirectory.open(Path(folder))).is_experiment:
         raise UsageError(
-            f"--conv-twin takes a trial of a search, such as runs/digits:best, but {text} is none.",
-            hint="Name what to compare with by --against.",
+            f"--conv-twin takes a trial of a search, such as runs/digits:best, not {text}.",
+            hint="Use --against to compare other networks.",
         )
     trial = load_results(run).select(which).number
     rows = [row for row in load_retraining(run).rows if row.trial == trial]
     if not rows:
         raise UsageError(
-            f"{text} and its conv twin were not retrained, so that there is nothing to compare.",
+            f"{text} and its conv twin were not retrained, so there is nothing to compare.",
             hint=f"Train them first: pure-nas retrain {folder} --trials {trial} --seeds 3",
         )
     own = max((row for row in rows if row.variant == "trial"), key=lambda row: row.epochs)
@@ -219,7 +219,7 @@ def images_for(networks: Sequence[Trained], dataset: Dataset, views: Views, want
     views.fitting(dataset.image_size)
     if views.mirrored and not dataset.flip:
         raise UsageError(
-            f"The labels of {dataset.name} do not survive a mirror image, which {views.crops} shows.",
+            f"Mirroring changes the labels of {dataset.name}, so {views.crops} cannot be used.",
             hint=f"Use --views {views.unmirrored().crops}.",
         )
     if wanted.split == "validation":
@@ -245,7 +245,7 @@ def _require_fit(network: Trained, dataset: Dataset) -> None:
             raise UsageError(
                 f"{network.name} was made for images with another number of {what} than those of {dataset.name}: "
                 f"{there}, not {here}.",
-                hint="Name the dataset that it was trained on, or one like it.",
+                hint="Use the dataset that it was trained on, or a similar one.",
             )
     names = network.images.facts.get("classes", []) if network.images else []
     odd = [f"{there} for {here}" for there, here in zip(names, dataset.classes, strict=False) if there != here]
@@ -258,7 +258,7 @@ def _require_unseen(network: Trained, dataset: Dataset, data_dir: Path | None) -
     name, trained_on = network.name, network.images
     if trained_on is None:
         _log.warning(
-            f"{name}: nothing says what it was trained on. If that was {dataset.name}, it may have seen these "
+            f"{name}: there is no record of what it was trained on. If that was {dataset.name}, it may have seen these "
             "validation images."
         )
     elif trained_on.same_dataset(dataset) and trained_on.validation_too:
@@ -267,7 +267,7 @@ def _require_unseen(network: Trained, dataset: Dataset, data_dir: Path | None) -
         )
     elif trained_on.same_dataset(dataset) and not trained_on.same_split(dataset, data_dir):
         raise UsageError(
-            f"{name} was trained on images of {dataset.name} that were split in another way, or have changed since: "
+            f"{name} was trained on images of {dataset.name} that were split differently or have changed since: "
             "these validation images may be among them.",
             hint="Use --split test.",
         )
@@ -280,9 +280,7 @@ def _normalised(network: Trained, dataset: Dataset, images: ImageSet) -> ImageSe
         trained_with = Normalisation(tuple(facts["mean"]), tuple(facts["std"]))
         return images if trained_with == images.normalisation else images.normalised(trained_with)
     if trained_on is None or trained_on.fingerprint != dataset.fingerprint:
-        file = trained_on.file if trained_on else "no file next to the weights"
-        say = "does not say" if trained_on else "says"
-        _log.info(f"{network.name}: normalised by the training images of {dataset.name}; {file} {say} by which.")
+        _log.info(f"{network.name} has no record of its normalisation: that of {dataset.name} is used.")
     return images
 
 

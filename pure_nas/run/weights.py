@@ -22,7 +22,7 @@ from pure_nas.space.architecture import Architecture
 _CHECKSUM = "sha256"  # the name, among a file's metadata, of the digest of its tensors
 _TORCH_SAVE = (b"PK\x03\x04", b"\x80\x02")  # how files of torch.save begin, now and before 1.6
 _TRAIN_AGAIN = (
-    "Put a good copy back, or train them again: those of a search by its command with --restore-weights, others by the "
+    "Restore a good copy, or train them again: those of a search by its command with --restore-weights, others by the "
     "command that trained them (retrain, train or experiment) once their folder is moved away."
 )
 
@@ -30,7 +30,7 @@ _TRAIN_AGAIN = (
 def weights_bytes(architecture: Architecture, state_dict: Mapping[str, Tensor] | None) -> bytes:
     """A safetensors file of the weights, the same bytes for the same weights, with metadata in order and a checksum."""
     if state_dict is None:
-        raise UsageError("This format needs the weights of a trained network.", hint='The format "json" does without.')
+        raise UsageError("This format needs the weights of a trained network.", hint='The format "json" does not.')
     if fault := _misfit(_blank(architecture).state_dict(), state_dict):
         raise UsageError(f"The weights do not fit the architecture {architecture.digest}: {fault}.")
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state_dict.items()}
@@ -58,7 +58,7 @@ def read_weights(path: Path) -> tuple[Mapping[str, Tensor], str | None]:
         raise RunError(f"The weights {path} {fault}.", hint=_TRAIN_AGAIN) from error
     if data.startswith(_TORCH_SAVE):  # Never opened: it may run code.
         raise RunError(
-            f"{path} is no safetensors file, but one of torch.save.",
+            f"{path} is not a safetensors file, but one written by torch.save.",
             hint='Convert it, if it holds a state_dict: python -c "import torch, safetensors.torch; '
             f"safetensors.torch.save_file(torch.load('{path}', map_location='cpu', weights_only=True), "
             f"'{path.with_suffix('.safetensors')}')\"",
@@ -113,10 +113,10 @@ def load_trained(weights: Path, architecture: Architecture | None = None, *, nam
     called = f"{name} ({chosen.digest})" if name else chosen.digest
     if wanted is not None and wanted != chosen.digest:
         file = weights.parent / ARCHITECTURE_FILE
-        hint = "Name the network that they are of."
+        hint = "Name the network that they belong to."
         if file.is_file():
             says = Architecture.load(file).digest == wanted
-            hint = f"{hint[:-1]}; {file} says which." if says else f"Put the {file.name} of that network next to them."
+            hint = f"{hint[:-1]}; {file} says which." if says else f"Copy the {file.name} of that network next to them."
         raise RunError(f"{weights} are weights of the architecture {wanted}, not of {called}.", hint=hint)
     network = _blank(chosen)
     try:

@@ -143,7 +143,7 @@ class Architecture(DescribedDocument):
     def _one_threshold_a_stage(self) -> Self:
         if len(self.threshold_init) != len(self.units):
             raise ValueError(
-                f"threshold_init has {len(self.threshold_init)} values for {len(self.units)} stages; give one a stage"
+                f"threshold_init has {len(self.threshold_init)} values for {len(self.units)} stages; give one per stage"
             )
         return self
 
@@ -215,7 +215,7 @@ class Architecture(DescribedDocument):
         return kinds if self.threshold_trainable else kinds - {"thresholds"}
 
     def with_unit(self, unit: str) -> Self:
-        """The twin: the same network with `unit` in every block; a `UsageError` where there is no such unit."""
+        """The twin: the same network with `unit` in every block; raises `UsageError` if there is no such unit."""
         get_unit(unit)
         return self.model_copy(update={"units": tuple((unit,) * blocks for blocks in self.blocks_per_stage)})
 

@@ -136,7 +136,7 @@ class AxisOf(ReadBy):
     def _for_stages(self, raw: object, faults: FieldFaults) -> StageAxis:
         if isinstance(raw, list):
             if not raw:
-                faults.add((), "must list one value a stage")
+                faults.add((), "must list one value per stage")
             return StageAxis(tuple(self.parse(item, faults, (stage,)) for stage, item in enumerate(raw)))
         if not isinstance(raw, Mapping):
             return StageAxis((self.parse(raw, faults),))

@@ -55,7 +55,7 @@ class DescribedDocument(FrozenModel):
 
     @classmethod
     def from_json(cls, text: str | bytes, *, source: str = "") -> Self:
-        """Read JSON as `to_json` writes it; a `ConfigError` lists every fault, with `source`."""
+        """Read JSON as `to_json` writes it; a `ConfigError` lists every error, with `source`."""
         with faults_explained(cls, source or cls.__name__.lower()):
             return cls.model_validate_json(text)
 

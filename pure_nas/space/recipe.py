@@ -9,7 +9,7 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from pydantic import Field, model_validator
 
 from pure_nas.space.field import Described, DescribedDocument, later
-from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, Unit
+from pure_nas.space.unit import PARAMETER_KINDS, DecayValue, LearningRate, ParameterKind, Unit
 from pure_nas.validation import FrozenModel, checked
 
 T = TypeVar("T")
@@ -17,8 +17,6 @@ T = TypeVar("T")
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
 BatchSize = Annotated[int, Field(ge=2, le=65_536)]
 CropPadding = Annotated[int, Field(ge=0, le=64)]
-LearningRate = Annotated[float, Field(gt=0, le=100)]
-DecayValue = Annotated[float, Field(ge=0, le=10)]
 
 EXCLUDED: list[tuple[Mapping[str, object], str]] = [
     ({"nesterov": True, "momentum": 0.0}, "nesterov = true needs momentum > 0"),

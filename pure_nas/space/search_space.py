@@ -67,7 +67,7 @@ class SearchSpace(TomlFile):
         return tomli_w.dumps(self.model_dump(by_alias=True))
 
     def with_images(self, *, in_chans: int, num_classes: int, image_size: int) -> Self:
-        """This space for images of that kind; a `ConfigError` where there are no such images."""
+        """This space for images of that kind; raises `ConfigError` if there are no such images."""
         facts = {"in_chans": in_chans, "num_classes": num_classes, "image_size": image_size}
         Architecture.uniform("conv", [1], **facts)
         copy = self.model_copy()
@@ -75,7 +75,7 @@ class SearchSpace(TomlFile):
         return copy
 
     def with_run(self, *, trials: int | None = None, epochs: int | None = None, batch_size: int | None = None) -> Self:
-        """This space with other run settings, None to keep one; a `ConfigError` where one is out of bounds."""
+        """This space with other run settings, None to keep one; raises `ConfigError` if one is out of bounds."""
         given = {"trials": trials, "epochs": epochs, "batch_size": batch_size}
         changes = {name: value for name, value in given.items() if value is not None}
         with faults_explained(RunTable, "the run"):
@@ -96,7 +96,7 @@ class SearchSpace(TomlFile):
         return Walk(lambda path, axis, _, spread: spread(axis.ask(trial, path)), self).candidate()
 
     def parameters_of(self, candidate: Candidate) -> Located:
-        """The parameters with which `suggest` gives `candidate`, and what of it lies outside this space."""
+        """The parameters with which `suggest` gives `candidate`, and which of its values are outside this space."""
         located = Located(candidate)
         Walk(located.draw, self).candidate()
         return located
@@ -138,7 +138,7 @@ class SearchSpace(TomlFile):
         return Recipe.shared(units, epochs=self.run.epochs, batch_size=self.run.batch_size, **fields)
 
     def smallest_architectures(self) -> list[Architecture]:
-        """The few networks among which the least parameters and flops of the space must lie.
+        """The few networks among which are those with the fewest parameters and FLOPs.
 
         They are short and narrow; there is one for each plain placement and each choice of the other fields that costs
         something else. This holds as long as one unit is the cheapest at every place, as the built-in ones are.
@@ -146,7 +146,7 @@ class SearchSpace(TomlFile):
         return self._variants("small")
 
     def largest_architectures(self) -> list[Architecture]:
-        """The few networks among which the most parameters and flops must lie; see `smallest_architectures`."""
+        """The few networks among which are those with the most parameters and FLOPs; see `smallest_architectures`."""
         return self._variants("large")
 
     def _variants(self, size: Size) -> list[Architecture]:

@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field, create_model, model_validator
 from pure_nas.space.architecture import Architecture, Family
 from pure_nas.space.axis import AXIS_KEYS, Axis, AxisOf, Size, StageAxis, UnitsAxis, expand, fixed, read_units
 from pure_nas.space.field import FieldFaults, ReadBy, default_of, descriptions, field_type, later, with_fields_of
-from pure_nas.space.recipe import EXCLUDED, BatchSize, DecayValue, Epochs, LearningRate, Recipe, WeightDecay
-from pure_nas.space.unit import CONV, PARAMETER_KINDS, PRODUCT
+from pure_nas.space.recipe import EXCLUDED, BatchSize, Epochs, Recipe, WeightDecay
+from pure_nas.space.unit import CONV, PARAMETER_KINDS, PRODUCT, DecayValue, LearningRate
 from pure_nas.validation import FrozenModel
 
 UNSEARCHED_RECIPE = Recipe.shared((CONV, PRODUCT))  # has the rates and decays that a space does not mention

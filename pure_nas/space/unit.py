@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field
 
 from pure_nas.plugins import Registry
+from pure_nas.validation import checked_fields
 
 ParameterKind = Literal["trunk", "conv", "product_conv", "exponents", "thresholds"]
 """What a parameter is, for learning rates and weight decay.
@@ -17,6 +20,8 @@ product_conv: convolutions and norms of the blocks around product units; exponen
 units; thresholds: their trainable floors.
 """
 PARAMETER_KINDS: tuple[ParameterKind, ...] = get_args(ParameterKind)
+LearningRate = Annotated[float, Field(gt=0, le=100)]
+DecayValue = Annotated[float, Field(ge=0, le=10)]
 
 RELUS = ("relu_in_block", "relu_after_add")  # those of the block around a unit
 HYBRID = "hybrid"  # the kind of a network whose units are neither all the same nor all multiply
@@ -69,6 +74,7 @@ class UnitCost:
     elementwise: int  # one per element and operation
 
 
+@checked_fields
 @dataclass(frozen=True, kw_only=True)
 class Unit:
     """One kind of second operation in a residual layer.
@@ -80,8 +86,7 @@ class Unit:
         name: as written in architectures and search spaces.
         summary: one line for listings.
         title: what people call it; its name if left out.
-        sign: the one character that stands for a layer with it in tables and figures; if left out, the first letter
-            of its name.
+        sign: the one character that stands for a layer with it in tables and figures (default: its first letter).
         multiplies: whether its output is a product of its inputs, not a sum.
         implementation: "module:Class" of the `nn.Module` that computes it.
         arguments: constructor arguments of that class at a place; plain values whose `repr` is Python source.
@@ -105,11 +110,11 @@ class Unit:
     reads: frozenset[str] = frozenset()
     block_kind: ParameterKind = "conv"
     parameter_kinds: Mapping[str, ParameterKind] = field(default_factory=dict)
-    usual_learning_rate: float = 0.1
-    usual_weight_decay: float = 1e-4
+    usual_learning_rate: LearningRate = 0.1
+    usual_weight_decay: DecayValue = 1e-4
     source: str | None = None
     title: str = ""
-    sign: str = ""
+    sign: Annotated[str, Field(max_length=1)] = ""
     multiplies: bool = False
 
     def __post_init__(self) -> None:

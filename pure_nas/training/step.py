@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal, NamedTuple
@@ -15,12 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pure_nas.devices import autocast, device_name, precision, telling_out_of_memory
-from pure_nas.errors import RunError
+from pure_nas.errors import PureNasError, RunError, nearest
 from pure_nas.files import write_whole
 from pure_nas.nn.network import Network, parameter_kinds
 from pure_nas.paths import cache_folder
 from pure_nas.space.recipe import Recipe
-from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind
+from pure_nas.space.unit import PARAMETER_KINDS
 
 logger = logging.getLogger(__name__)
 
@@ -41,11 +40,13 @@ _EXPERIENCE = "compilation.json"
 def make_optimizer(network: Network, recipe: Recipe) -> torch.optim.SGD:
     """SGD over the trainable parameters of `network`, with one parameter group per kind, named by its "kind"."""
     kinds = parameter_kinds(network)
-    by_kind: defaultdict[ParameterKind, list[nn.Parameter]] = defaultdict(list)
+    by_kind: dict[str, list[nn.Parameter]] = {kind: [] for kind in PARAMETER_KINDS}
     for name, parameter in network.named_parameters():
+        if (kind := kinds[name]) not in by_kind:
+            raise PureNasError(f'The parameter "{name}" is of the kind "{kind}"; {nearest(kind, by_kind)}.')
         if parameter.requires_grad:
-            by_kind[kinds[name]].append(parameter)
-    groups = [{"params": by_kind[kind], "kind": kind} for kind in PARAMETER_KINDS if by_kind[kind]]
+            by_kind[kind].append(parameter)
+    groups = [{"params": found, "kind": kind} for kind, found in by_kind.items() if found]
     optimizer = torch.optim.SGD(groups, lr=0.0, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True)
     apply_schedules(optimizer, recipe, 0.0)
     return optimizer

@@ -142,7 +142,7 @@ class Training:
             return False
         problem = self._restore(path, digest, known_epochs)
         if problem:
-            logger.warning("The checkpoint %s %s; training starts anew.", path, problem)
+            logger.warning("The checkpoint %s %s; training starts from the beginning.", path, problem)
         return not problem
 
     def _restore(self, path: Path, digest: str, known_epochs: int | None) -> str:

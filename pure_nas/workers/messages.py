@@ -31,15 +31,15 @@ class EvaluationSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One network to train and score."""
+    """One network to train and evaluate."""
 
     number: int
     candidate: Candidate
     directory: Path  # where its curve, checkpoint and weights go
     seed: int  # decides weights, order and augmentation
     measures: tuple[str, ...] = ()  # objectives to measure besides error, parameters and flops
-    final: bool = False  # train on train + validation, score once on the test split, not on validation after each epoch
-    curve: bool = False  # with `final`: leave validation images out of training and score on them after each epoch
+    final: bool = False  # train on train + validation, evaluate once on test, not on validation after each epoch
+    curve: bool = False  # with `final`: leave validation images out of training and evaluate on them after each epoch
     evaluation: EvaluationSettings | None = None  # what evaluation.json is to say; None writes none
     stops: Mapping[int, float] = field(default_factory=dict)  # by epoch, the validation error above which it ends there
     keep_weights: bool = True

@@ -134,7 +134,7 @@ class ProcessExecutor:
                 self._replace(place, fate)
             elif worker.hangs:
                 worker.end()
-                what = "took no batch" if worker.ready else "said nothing"
+                what = "made no progress" if worker.ready else "did not respond"
                 self._replace(place, f"{what} for {worker.silent:.0f} s")
 
     def _take(self, worker: WorkerProcess, report: Report) -> None:

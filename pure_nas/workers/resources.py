@@ -34,15 +34,11 @@ _TOLERANCE = 0.05  # more workers that deliver less than this more are not worth
 
 def check_workers(workers: Workers) -> None:
     """Check that a number of workers makes sense on this machine; else it is a `UsageError`."""
-    if workers == "auto":
-        return
     cpus = os.cpu_count() or 1
-    if workers < 1:
-        raise UsageError(f"At least one worker is needed, but --workers is {workers}.", hint="Or --workers auto.")
-    if workers > _MAX_PER_CPU * cpus:
+    if workers != "auto" and not 1 <= workers <= _MAX_PER_CPU * cpus:
         raise UsageError(
-            f"--workers {workers} is too many for {cpus} CPUs, on which they would wait for each other.",
-            hint=f"Use --workers auto, or {_MAX_PER_CPU * cpus} at most.",
+            f"The number of workers cannot be {workers} on {cpus} CPUs.",
+            hint=f'Take "auto", or from 1 to {_MAX_PER_CPU * cpus}: more would wait for each other.',
         )
 
 
@@ -93,14 +89,14 @@ class Resources:
     def workers_for(self, left: int) -> WorkerPlan:
         """How many networks are trained at once while `left` are to go."""
         if self.workers != "auto":
-            return WorkerPlan(max(1, min(self.workers, left)), "as asked for")
+            return WorkerPlan(max(1, min(self.workers, left)), "as requested")
         if self.device.type == "cuda":
             return WorkerPlan(None, "their number is measured at the start")
         threads, middle = torch.get_num_threads(), self.work().middle
         with threads_for(cost_of(middle.architecture).flops * middle.recipe.batch_size):
             fed = torch.get_num_threads()
         count = max(1, min(threads // fed, left, _fitting_into_memory()))
-        return WorkerPlan(count, f"a training step feeds {fed} of {threads} CPU threads")
+        return WorkerPlan(count, f"a training step keeps {fed} of {threads} CPU threads busy")
 
     def start_workers(self, left: int) -> tuple[Executor, WorkerPlan]:
         """What trains while `left` networks are to go. Processes get ready while the caller goes on."""
@@ -132,7 +128,7 @@ def calibrate(executor: ProcessExecutor, work: Work, left: int, seconds: float =
     enough = (1 - _TOLERANCE) * max(measured.values())
     count = min(workers for workers, rate in measured.items() if rate >= enough)
     executor.resize(count)
-    return WorkerPlan(count, "the fewest that deliver most images a second together", measured)
+    return WorkerPlan(count, "the fewest with nearly the most images/s", measured)
 
 
 def _fitting_onto_devices(executor: ProcessExecutor, largest: Candidate) -> int:

@@ -1,4 +1,4 @@
-"""Doing one job: build, count, train, score, keep; and measuring how fast a network trains."""
+"""Doing one job: build, count, train, evaluate, keep; and measuring how fast a network trains."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _train(job: Job, training: Training, folder: TrialDirectory) -> Iterator[Eve
         with global_random_state(generator(job.seed, "layers", training.epoch).initial_seed(), training.device):
             metrics = training.run_epoch()
         append_line(folder.metrics, without_nan(asdict(metrics)))
-        # After the last epoch it spares who is stopped while scoring, which takes long, that epoch.
+        # After the last epoch it spares who is stopped during the evaluation, which takes long, that epoch.
         due = time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS
         if job.every_epoch or (due and (not training.finished or job.final or job.evaluation is not None)):
             training.save_checkpoint(folder.checkpoint, digest)

@@ -85,7 +85,7 @@ def serve(connection: Connection, load: Load, fingerprint: str, device: str, wor
         if dataset.fingerprint != fingerprint:
             raise DataError(
                 f'The images of "{dataset.name}" changed while they were in use.',
-                hint="Put the old ones back, or search again with another --study.",
+                hint="Restore the old ones, or start a new run.",
             )
         dataset = _watched(dataset, controller)
         # The first optimizer would import this, which takes a second.
@@ -151,7 +151,7 @@ def _carry_out(task: Task, controller: _Controller, dataset: Dataset, device: to
 
 
 def _watched(dataset: Dataset, controller: _Controller) -> Dataset:
-    """The same images; `controller` hears of every batch that is taken, in training and in scoring."""
+    """The same images; `controller` hears of every batch that is taken, in training and in evaluation."""
     tick = controller.sign_of_life
 
     def load_test(_: Dataset) -> ImageSet:

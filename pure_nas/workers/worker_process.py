@@ -25,7 +25,7 @@ MEMORY_RAN_OUT = "was killed by the kernel because memory ran out"  # the fate o
 
 _SECONDS_TO_DIE = 10.0
 _MAIN_GUARDS = ("__name__", "parent_process", "current_process")
-_GUARDED = 'what it does under  if __name__ == "__main__":  or take one worker, which needs no process of its own.'
+_GUARDED = 'what it does under  if __name__ == "__main__":  or use one worker, which needs no process of its own.'
 
 
 class WorkerProcess:
@@ -112,7 +112,7 @@ class WorkerProcess:
         if self.process.exitcode is None:
             raise RunError(
                 f"The worker process {self.process.pid} cannot be ended.",
-                hint="It waits for a device or a disk that does not answer. Once it is gone, give the same command "
+                hint="It waits for a device or a disk that does not respond. Once it is gone, run the same command "
                 "again.",
             )
 

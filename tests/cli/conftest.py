@@ -41,7 +41,7 @@ def digits_training(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def study(finished: Study, tmp_path: Path) -> Study:
-    """A finished search of six trials, to go on with or to damage."""
+    """A finished search of six trials, to resume or to damage."""
     return finished.copied(tmp_path / "runs")
 
 

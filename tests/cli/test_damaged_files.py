@@ -67,7 +67,7 @@ def left(finished: Study, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     for answer in (
         invoke("retrain", study.run, "--trials", "1", "--seeds", 1, "--device", "cpu"),
         invoke("train", f"{study.run}:1", "--dataset", study.dataset, "--epochs", 2, "-o", found["training"]),
-        invoke("experiment", file, "--out", found["experiment"], "--device", "cpu"),
+        invoke("experiment", file, "--out", folder, "--study", "experiment", "--device", "cpu"),
     ):
         assert answer.code == 0, answer.stderr
     return found

@@ -68,7 +68,7 @@ def test_file_is_found(finished: Study) -> None:
         ("pur20", 'There is no architecture "pur20". Names are pure<depth> and resnet<depth>'),
         ("pure21", 'There is no architecture "pure21"'),
         ("", 'There is no architecture ""'),
-        ("runs/digits", 'There is no architecture "runs/digits". Name a .json file, or a trial of a run as RUN:TRIAL'),
+        ("runs/digits", 'There is no architecture "runs/digits". Use a .json file, or a trial of a run as RUN:TRIAL'),
         ("missing.json", "The architecture missing.json cannot be read: No such file"),
         ("missing:best", "There is no run at missing"),
     ],
@@ -84,7 +84,7 @@ def test_every_fault_of_an_architecture_file_is_listed(tmp_path: Path) -> None:
     path.write_text(json.dumps({"schema": 1, "units": [["prodct"]], "base_width": 0, "famly": "cifar"}))
     answer = invoke("describe", path)
     assert answer.code == 2
-    assert "has 3 faults:" in answer.message
+    assert "has 3 errors:" in answer.message
     assert 'did you mean "family"?' in answer.message
 
 

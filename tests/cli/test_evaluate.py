@@ -25,7 +25,7 @@ def test_tables_show_accuracy_classes_confusions_and_noise(finished: Study, imag
         assert re.search(rf"^{name} +8 ", answer.stdout, re.MULTILINE)
     for kind in ("poisson", "gaussian", "salt-and-pepper", "speckle"):
         assert f"Accuracy under {kind} noise" in answer.stdout
-    assert "intensity of the images is multiplied" not in answer.stdout
+    assert "image intensity is multiplied" not in answer.stdout
 
 
 def test_json_holds_every_network_and_what_was_asked_for(finished: Study) -> None:
@@ -66,7 +66,7 @@ def test_files_are_written_once(finished: Study, tmp_path: Path) -> None:
         "--noise",
         "gaussian,poisson",
         "--invariance",
-        "--out",
+        "-o",
         tmp_path / "j",
     )
     answer = invoke(*command)
@@ -88,6 +88,7 @@ def test_a_file_in_place_of_the_folder_is_refused(finished: Study, tmp_path: Pat
     (tmp_path / "file").write_text("mine")
     answer = invoke("evaluate", f"{finished.run}:best", "--out", tmp_path / "file")
     assert answer.code == 1
+    assert "Choose another --output." in answer.message
     assert "is a file, not a folder" in answer.message
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -121,9 +122,9 @@ def test_an_architecture_is_evaluated_with_the_weights_that_are_given(digits_tra
     assert re.search(r"do not fit pure8 \(\w+\): \S+ is missing, and \d+ more differ\. Are they of another", found[4])
     for arguments, words in (
         (["resnet8", "--weights", alone], "alone.safetensors says which images to evaluate it on"),
-        (["pure8", "--weights", alone, "--dataset", "digits"], "Name the network that they are of."),
+        (["pure8", "--weights", alone, "--dataset", "digits"], "Name the network that they belong to."),
         (["resnet9", "--weights", alone, "--dataset", "digits"], 'There is no architecture "resnet9"'),
-        (["resnet8", "--weights", tmp_path / "no.safetensors"], "are missing. Give the path of a .safetensors file"),
+        (["resnet8", "--weights", tmp_path / "no.safetensors"], "are missing. Use the path of a .safetensors file"),
     ):
         answer = invoke("evaluate", *arguments)
         assert answer.code in (1, 2)
@@ -147,7 +148,7 @@ def test_a_file_of_torch_save_is_said_to_be_one(tmp_path: Path, legacy: bool) ->
     for arguments in (["resnet8", "--weights", file, "--dataset", "digits"], [file]):
         answer = invoke("evaluate", *arguments)
         assert answer.code == 1
-        assert "is no safetensors file, but one of torch.save. Convert it" in answer.message
+        assert "is not a safetensors file, but one written by torch.save. Convert it" in answer.message
 
 
 @pytest.mark.parametrize(
@@ -155,23 +156,23 @@ def test_a_file_of_torch_save_is_said_to_be_one(tmp_path: Path, legacy: bool) ->
     [
         (["pure20"], "pure20 is a network without weights: there is nothing to evaluate. Train it, for example with"),
         (["pur20"], 'There is no architecture "pur20"'),
-        (["{run}"], "is a folder without weights.safetensors. Name a trial of a run, such as"),
+        (["{run}"], "is a folder without weights.safetensors. Use a trial of the run, such as"),
         (["{run}:99"], "There is no trial 99"),
-        (["missing.safetensors"], "The weights missing.safetensors are missing. Give the path of a .safetensors"),
+        (["missing.safetensors"], "The weights missing.safetensors are missing. Use the path of a .safetensors"),
         (["{run}:best", "--against", "resnet20"], "resnet20 is a network without weights"),
         (["{run}:best", "--noise", "gausian=0.1"], 'no noise "gausian"; did you mean "gaussian"'),
-        (["{run}:best", "--noise", "gaussian=x"], '"x" in "gaussian=x" is no level'),
+        (["{run}:best", "--noise", "gaussian=x"], '"x" in "gaussian=x" is not a level'),
         (["{run}:best", "--noise", "salt-and-pepper=2"], "must be from 0 to 1"),
         (["{run}:best", "--noise", "gaussian=0.1", "--noise", "none"], "no noise at all, but gaussian=0.1 is given"),
         (["{run}:best", "--noise", "none", "--noise", "all"], "no noise at all, but all is given"),
-        (["{run}:best", "--noise", "gaussian,none"], 'none stands alone, not as in "gaussian,none"'),
-        (["{run}:best", "--noise", "all,gaussian"], 'all stands alone, not as in "all,gaussian"'),
+        (["{run}:best", "--noise", "gaussian,none"], 'none must be given alone, not as in "gaussian,none"'),
+        (["{run}:best", "--noise", "all,gaussian"], 'all must be given alone, not as in "all,gaussian"'),
         (
             ["{run}:best", "--noise", "rain"],
-            "known: all, gaussian, none, poisson, salt-and-pepper, speckle; all and none stand",
+            "known: all, gaussian, none, poisson, salt-and-pepper, speckle; all and none must",
         ),
         (["{run}:best", "--image-size", "16", "--views", "five-crop", "--scales", "20,12"], "but a scale is 12."),
-        (["{run}:best", "--scales", "8,x"], '"8,x" is no list of sizes'),
+        (["{run}:best", "--scales", "8,x"], '"8,x" is not a list of sizes'),
         (["{run}:best", "--device", "tpu"], 'no device "tpu"'),
         (["{run}:best", "--dataset", "digits"], "another number of classes than those of digits: 3, not 10"),
         (["{run}:best", "--dataset", "digit"], 'did you mean "digits"'),
@@ -187,7 +188,7 @@ def test_what_cannot_be_evaluated_is_refused(finished: Study, arguments: list[st
 def test_mirror_images_are_refused_where_they_change_the_label(digits_training: Path) -> None:
     answer = invoke("evaluate", digits_training, "--views", "ten-crop")
     assert answer.code == 2
-    assert "do not survive a mirror image" in answer.message
+    assert "Mirroring changes the labels of" in answer.message
     assert invoke("evaluate", digits_training, "--views", "five-crop", "--noise", "none").code == 0
 
 
@@ -230,17 +231,17 @@ def test_a_retrained_trial_is_compared_with_its_conv_twins(new_study: Study, tmp
         assert each["evaluation"]["interval"] == pytest.approx([min(accuracies), max(accuracies)])
         assert len(set(each["weights"])) == 2
         assert [point["level"] for point in each["evaluation"]["noise"]["gaussian"]] == [0, 0.2]
-    table = invoke("evaluate", f"{study.run}:{chosen}", "--conv-twin", "--noise", "none", "--out", tmp_path / "out")
+    table = invoke("evaluate", f"{study.run}:{chosen}", "--conv-twin", "--noise", "none", "--output", tmp_path / "out")
     shown = " ".join(table.stdout.split())
-    assert "Over seeds: means, and an interval from the lowest accuracy of a seed to the highest" in shown
+    assert "Over seeds: means, with an interval from the lowest to the highest accuracy of a seed" in shown
     assert "95 % interval" not in table.stdout
     assert (tmp_path / "out" / "calibration.svg").is_file()
     Path(networks[0]["weights"][0]).unlink()
     fewer = invoke("evaluate", f"{study.run}:{chosen}", "--conv-twin", "--noise", "none", "--json")
     assert fewer.json["networks"][0]["name"].endswith("retrained, 1 of 2 seeds")
     for of, words in (
-        ("resnet20", "resnet20 is none"),
-        (study.run / "trials" / f"{chosen:04}", "is none"),
+        ("resnet20", "such as runs/digits:best, not resnet20"),
+        (study.run / "trials" / f"{chosen:04}", "such as runs/digits:best, not "),
         (f"{study.run}:{chosen}", "so --weights does not go with it"),
     ):
         other = ["--weights", "x.safetensors", "--dataset", "digits"] if "--weights" in words else []

@@ -21,10 +21,10 @@ def test_exported_weights_need_a_dataset(finished: Study, image_folder: Path, tm
     assert "says which images to evaluate it on" in answer.message
     answer = invoke("evaluate", tmp_path / "mine", "--dataset", image_folder, "--noise", "none", "--json")
     assert answer.code == 0
-    assert "normalised by" not in answer.message  # network.py says by which mean and deviation
+    assert "has no record of its normalisation" not in answer.message  # network.py has it
     by_validation = invoke("evaluate", tmp_path / "mine", "--dataset", image_folder, "--split", "validation")
     assert by_validation.code == 0
-    assert "nothing says what it was trained on" in by_validation.message
+    assert "there is no record of what it was trained on" in by_validation.message
     exported = answer.evaluation
     trial = invoke("evaluate", f"{finished.run}:1", "--noise", "none", "--json")
     assert exported == trial.evaluation
@@ -62,7 +62,7 @@ image_size = 10
 def test_networks_of_an_experiment_are_evaluated_on_its_images(image_folder: Path, tmp_path: Path, curve: str) -> None:
     file, run = tmp_path / "e.toml", tmp_path / "run"
     file.write_text(EXPERIMENT.format(dataset=image_folder, curve=curve), encoding="utf-8")
-    assert invoke("experiment", file, "--out", run, "--device", "cpu").code == 0
+    assert invoke("experiment", file, "--out", tmp_path, "--study", "run", "--device", "cpu").code == 0
     folder = run / "trials" / "adds-seed1"
     result = json_in(folder / "result.json")
     for name in (folder, folder / "weights.safetensors", f"{run}:adds-seed1"):
@@ -86,7 +86,7 @@ def test_networks_of_an_experiment_are_evaluated_on_its_images(image_folder: Pat
     assert 'did you mean "adds-seed1"' in unknown.message
 
 
-OTHERWISE = "was trained on images of {name} that were split in another way, or have changed since"
+OTHERWISE = "was trained on images of {name} that were split differently or have changed since"
 
 
 @pytest.mark.parametrize("more", [("--seed", 7), ("--image-size", 12), ("--seed", 7, "--dataset", "{images}")])
@@ -162,7 +162,7 @@ def test_what_was_trained_on_a_folder_finds_it_again(
     answer = invoke("evaluate", "trained", *QUICK)
     assert answer.code == 0, answer.stderr
     assert f"{image_folder.name}, 24 test images" in answer.stdout
-    # The same command goes on with it from anywhere.
+    # The same command resumes it from anywhere.
     assert trained(image_folder, folder) == folder
 
 
@@ -181,7 +181,7 @@ def test_trainings_of_older_versions_are_read(image_folder: Path, tmp_path: Path
     assert answer.code == 0
     assert "normalised by" not in answer.message
     resized = invoke("evaluate", tmp_path / "folder", "--dataset", image_folder, "--image-size", 12, *QUICK)
-    assert "training.json does not say by which" in " ".join(resized.message.split())
+    assert "has no record of its normalisation" in " ".join(resized.message.split())
 
 
 def spoil(image: Path) -> None:

@@ -40,7 +40,7 @@ def test_classes_without_images_are_said(capsys: pytest.CaptureFixture[str]) -> 
     assert "There are no images of kind03." in shown
     row = next(line for line in shown.splitlines() if line.split()[:2] == ["kind03", "0"])
     assert row.split()[3] == "–"
-    assert "Confusions: a row is what images are" in shown
+    assert "Confusions: one row per true class" in shown
 
 
 def test_a_second_network_adds_a_row(capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,6 +52,11 @@ crop_padding = 1
 """
 
 
+def at(folder: Path) -> tuple[object, ...]:
+    """The options that name a run by its folder."""
+    return "--out", folder.parent, "--study", folder.name
+
+
 @pytest.fixture(scope="module")
 def tiny(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of an experiment of four trainings."""
@@ -64,7 +69,7 @@ def tiny(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(pure_nas: Command, tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run; not to be changed."""
     folder = tmp_path_factory.mktemp("finished") / "run"
-    answer = pure_nas("experiment", tiny, "--out", folder, "--device", "cpu")
+    answer = pure_nas("experiment", tiny, *at(folder), "--device", "cpu")
     assert answer.code == 0, answer.stderr
     return folder
 
@@ -126,13 +131,13 @@ def test_a_run_prints_tables_and_leaves_a_report(pure_nas: Command, tiny: Path, 
     for name in ("experiment.json", "experiment.csv", "comparisons.csv", "curves.csv", "report.html"):
         assert (finished / name).stat().st_size > 0
     assert {path.name for path in (finished / "figures").iterdir()} >= {"accuracy.png", "accuracy.svg", "curves.svg"}
-    again = pure_nas("experiment", tiny, "--out", finished, "--device", "cpu")
+    again = pure_nas("experiment", tiny, *at(finished), "--device", "cpu")
     assert again.code == 0
     assert "\nAll 4 trainings are done." in again.stderr
     assert again.stdout.startswith("Test accuracy, 2 epochs, 2 seeds: mean ± standard deviation\n")
     assert ["multiplies", "adds"] in [line.split()[:2] for line in again.stdout.splitlines()]
-    assert "only a huge difference passes" in " ".join(again.stdout.split())
-    document = json.loads(pure_nas("experiment", tiny, "--out", finished, "--device", "cpu", "--json").stdout)
+    assert "they show only very large differences" in " ".join(again.stdout.split())
+    document = json.loads(pure_nas("experiment", tiny, *at(finished), "--device", "cpu", "--json").stdout)
     assert document == json.loads((finished / "experiment.json").read_text(encoding="utf-8"))
     assert document["complete"] == 4
 
@@ -155,9 +160,44 @@ def test_runs_go_to_a_folder_of_their_name_scale_and_dataset(
         return 0
 
     monkeypatch.setattr(experiment_run, "run_experiment", run_experiment)
-    for arguments in ([], ["--dataset", image_folder], ["--scale", "long", "--out", "mine"]):
+    for arguments in (
+        [],
+        ["--dataset", image_folder],
+        ["--scale", "long", "--out", "mine"],
+        ["--study", "first"],
+        ["--study", "first", "--out", "~/mine"],
+    ):
         assert pure_nas("experiment", tiny, *arguments).code == 0
-    assert folders == [Path("runs/tiny-tiny"), Path(f"runs/tiny-tiny-{image_folder.name}"), Path("mine")]
+    named = [f"runs/tiny-tiny-{image_folder.name}", "mine/tiny-long", "runs/first", f"{Path.home()}/mine/first"]
+    assert folders == [Path("runs/tiny-tiny"), *map(Path, named)]
+
+
+def test_out_that_is_a_run_itself_goes_on_as_in_commands_of_earlier_versions(
+    pure_nas: Command, tiny: Path, finished: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(finished, folder)
+    before = sorted(folder.iterdir())
+    answer = pure_nas("experiment", tiny, "--out", folder, "--device", "cpu")
+    assert answer.code == 0
+    assert "All 4 trainings are done." in answer.stderr
+    assert f"report: {folder / 'report.html'}" in answer.stderr
+    refused = pure_nas("experiment", tiny, "--scale", "long", "--out", folder, "--device", "cpu")
+    assert refused.code == 1
+    assert "choose another --study or --out for a new run" in refused.message
+    assert sorted(folder.iterdir()) == before
+    # With a name of its own it is a run in that folder.
+    started = pure_nas("experiment", tiny, *at(folder / "own"), "--device", "cpu", "--time", "1ms")
+    assert started.code == 0
+    assert (folder / "own" / "run.toml").is_file()
+
+
+@pytest.mark.parametrize("name", ["", "a/b", ".hidden"])
+def test_a_study_needs_the_name_of_a_folder(pure_nas: Command, tiny: Path, tmp_path: Path, name: str) -> None:
+    answer = pure_nas("experiment", tiny, "--out", tmp_path / "runs", "--study", name, "--device", "cpu")
+    assert answer.code == 2
+    assert "The study name" in answer.message
+    assert not (tmp_path / "runs").exists()
 
 
 def test_time_counts_from_before_the_images_are_loaded(
@@ -178,7 +218,7 @@ def test_time_counts_from_before_the_images_are_loaded(
     monkeypatch.setattr(ImageSource, "__call__", slowly)
     monkeypatch.setattr(Driver, "go", timed)
     for allowed in ("10m", "400ms"):
-        assert pure_nas("experiment", tiny, "--out", tmp_path / "run", "--time", allowed, "--device", "cpu").code == 0
+        assert pure_nas("experiment", tiny, *at(tmp_path / "run"), "--time", allowed, "--device", "cpu").code == 0
     assert left[0] is not None
     assert 500 < left[0] <= 599.5
     assert left[1] == 0.0
@@ -188,20 +228,20 @@ def test_a_grid_that_takes_longer_than_its_time_says_so_stops_and_goes_on(
     pure_nas: Command, tiny: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    answer = pure_nas("experiment", tiny, "--scale", "long", "--out", folder, "--time", "1ms", "--device", "cpu")
+    answer = pure_nas("experiment", tiny, "--scale", "long", *at(folder), "--time", "1ms", "--device", "cpu")
     assert answer.code == 0
     said = answer.message
     assert "estimated time on cpu: " in said
     assert "for 4 trainings" in said
     assert "That is more than --time 0.0 s, which is enough for none of 4 trainings; then it stops" in said
-    assert said.index("That is more than") < said.index("Stopped: the time is used up; the same command goes on.")
+    assert said.index("That is more than") < said.index("Stopped: the time is used up; the same command resumes it.")
     assert "An epoch takes up to" in said
-    assert "a session of --time 0.0 s goes on until the epochs in progress are done" in said
+    assert "a session of --time 0.0 s runs until the epochs in progress are done" in said
     assert "4 to go" not in answer.stdout
     assert "2 to go" in answer.stdout
     assert (folder / "report.html").is_file()
-    again = pure_nas("experiment", tiny, "--scale", "long", "--out", folder, "--time", "1ms", "--device", "cpu")
-    assert "adds-seed1 goes on after epoch 1" in again.message
+    again = pure_nas("experiment", tiny, "--scale", "long", *at(folder), "--time", "1ms", "--device", "cpu")
+    assert "adds-seed1 resumes after epoch 1" in again.message
 
 
 def test_the_plan_says_a_product_that_is_one(pure_nas: Command, tiny: Path, tmp_path: Path) -> None:
@@ -222,9 +262,9 @@ def test_a_file_of_which_only_words_changed_replaces_the_runs_copy(
     shutil.copytree(finished, folder)
     changed = tmp_path / "tiny.toml"
     changed.write_text(tiny.read_text(encoding="utf-8").replace("Which of two", "Which one of two"), encoding="utf-8")
-    answer = pure_nas("experiment", changed, "--out", folder, "--device", "cpu")
+    answer = pure_nas("experiment", changed, *at(folder), "--device", "cpu")
     assert answer.code == 0
-    assert "file: it was edited, but asks for the same trainings; the run's copy is updated" in answer.stderr
+    assert "file: it was edited but needs the same trainings; the run's copy is updated" in answer.stderr
     assert "Which one of two" in (folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -233,10 +273,10 @@ def test_a_run_with_fewer_seeds_than_it_had_says_which_it_is_of(
 ) -> None:
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
-    answer = pure_nas("experiment", tiny, "--out", folder, "--device", "cpu", "--seeds", 1)
+    answer = pure_nas("experiment", tiny, *at(folder), "--device", "cpu", "--seeds", 1)
     assert answer.code == 0
-    assert "seeds: 2 have been trained; tables and report are of the first\n" in answer.stderr
-    assert "seeds: " not in pure_nas("experiment", tiny, "--out", folder, "--device", "cpu").stderr
+    assert "seeds: 2 have been trained; tables and report show the first\n" in answer.stderr
+    assert "seeds: " not in pure_nas("experiment", tiny, *at(folder), "--device", "cpu").stderr
 
 
 def test_a_file_without_its_ending_is_pointed_to(
@@ -251,10 +291,10 @@ def test_a_file_without_its_ending_is_pointed_to(
 
 def test_a_run_in_use_is_refused_with_the_option_that_there_is(pure_nas: Command, tiny: Path, tmp_path: Path) -> None:
     with RunDirectory(tmp_path / "run").locked():
-        answer = pure_nas("experiment", tiny, "--out", tmp_path / "run", "--device", "cpu")
+        answer = pure_nas("experiment", tiny, *at(tmp_path / "run"), "--device", "cpu")
     assert answer.code == 1
     assert "is in use" in answer.message
-    assert "choose another --out." in answer.message
+    assert "choose another --study or --out." in answer.message
 
 
 def test_a_grid_without_trainings_leaves_nothing(
@@ -278,13 +318,13 @@ def test_corrupt_images_are_left_out_if_asked(
     images = tmp_path / "images"
     shutil.copytree(image_folder, images)
     (images / "train" / "crosses" / "003.png").write_bytes(b"no image")
-    command = ("experiment", tiny, "--dataset", images, "--out", tmp_path / "run", "--seeds", 1, "--device", "cpu")
+    command = ("experiment", tiny, "--dataset", images, *at(tmp_path / "run"), "--seeds", 1, "--device", "cpu")
     refused = pure_nas(*command)
     assert refused.code == 1
     assert "--skip-corrupt" in refused.message
     answer = pure_nas(*command, "--skip-corrupt")
     assert answer.code == 0
-    assert "1 corrupt image left out (--skip-corrupt)" in answer.message
+    assert "1 corrupt image skipped (--skip-corrupt)" in answer.message
     assert pure_nas(*command).code == 0
 
 
@@ -298,7 +338,7 @@ def test_corrupt_images_are_left_out_if_asked(
         (["noise", "--seeds", "0"], 2, "--seeds"),
         (["noise", "--time", "soon"], 2, '"soon" is not a time'),
         (["noise", "--workers", "0"], 2, "is not auto or a number"),
-        (["noise", "--device", "cuda:99"], 2, 'The device "cuda:99" is not there'),
+        (["noise", "--device", "cuda:99"], 2, 'The device "cuda:99" is not available'),
     ],
 )
 def test_bad_input_is_refused(
@@ -341,7 +381,7 @@ def test_an_experiment_that_was_stopped_or_killed_goes_on(
 
     def work() -> None:
         Training.run_epoch = stalling  # type: ignore[method-assign]
-        sys.argv = ["pure-nas", "experiment", str(tiny), "--out", str(folder), "--device", "cpu"]
+        sys.argv = ["pure-nas", "experiment", str(tiny), *map(str, at(folder)), "--device", "cpu"]
         app()
 
     with Forked(work) as process:
@@ -351,10 +391,10 @@ def test_an_experiment_that_was_stopped_or_killed_goes_on(
     assert "Traceback" not in stderr
     if number == signal.SIGINT:
         assert process.returncode == 130
-        assert "Stopped: interrupted; the same command goes on." in stderr
+        assert "Stopped: interrupted; the same command resumes it." in stderr
         assert stdout.startswith("Test accuracy, 2 epochs")
     assert [path.parent.name for path in folder.glob("trials/*/result.json")] == ["adds-seed1"]
-    answer = pure_nas("experiment", tiny, "--out", folder, "--device", "cpu")
+    answer = pure_nas("experiment", tiny, *at(folder), "--device", "cpu")
     assert answer.code == 0
     assert "4 trainings of 2 epochs; 1 done" in answer.stderr
     assert json.loads((folder / "experiment.json").read_text(encoding="utf-8"))["complete"] == 4
@@ -365,7 +405,7 @@ def test_what_networks_were_evaluated_by_is_printed(pure_nas: Command, tiny: Pat
     head = 'schema = 1\nevaluations = ["quality", "noise", "invariance", "views"]\nnoise = { speckle = [0.5] }'
     text = tiny.read_text(encoding="utf-8").replace("schema = 1", head, 1)
     evaluated.write_text(text, encoding="utf-8")
-    answer = pure_nas("experiment", evaluated, "--out", tmp_path / "run", "--device", "cpu")
+    answer = pure_nas("experiment", evaluated, *at(tmp_path / "run"), "--device", "cpu")
     assert answer.code == 0, answer.stderr
     document = json.loads((tmp_path / "run" / "experiment.json").read_text(encoding="utf-8"))
     found = document["networks"][1]["judged"]

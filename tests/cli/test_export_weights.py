@@ -118,7 +118,7 @@ def test_a_seed_can_be_chosen(retrained: Study) -> None:
     assert "Test accuracy 62.50 % on shapes0; mean of 3 seeds 62.50 %" in answer.message
     for arguments, message in (
         (("--seed", 7), "Trial 1 was not retrained with seed 7, but with seeds 1, 2, 3."),
-        (("--seed", 2, "--from", "search"), "--seed chooses among retrained weights, but --from search asks"),
+        (("--seed", 2, "--from", "search"), "A seed chooses among retrained weights, but those of the search"),
     ):
         refused = invoke("export", retrained.run, "--trial", 1, *arguments)
         assert refused.code == 2
@@ -214,7 +214,7 @@ def test_missing_weights_of_a_seed_are_named_with_the_way_out(retrained: Study) 
     for more in (("--seed", 1), ("--from", "search"), ("--format", "json")):
         assert invoke("export", retrained.run, "--trial", 1, *more).code == 0
     shutil.rmtree(weights.parent)
-    assert "Give the pure-nas retrain command again" in invoke("export", retrained.run, "--trial", 1).message
+    assert "Run the pure-nas retrain command again" in invoke("export", retrained.run, "--trial", 1).message
 
 
 @pytest.mark.parametrize("content", ["", '{"epoch": 1}\n'])
@@ -231,7 +231,7 @@ def test_without_a_training_record_a_seed_has_to_be_chosen(retrained: Study, con
 @pytest.mark.parametrize(
     ("seed", "accuracy", "message"),
     [
-        (1, 0.99, "does not say of trial 1 what the results of its seeds say. Give the pure-nas retrain"),
+        (1, 0.99, "does not agree with the results of the seeds of trial 1. Run the pure-nas retrain"),
         (3, 52.0, "result.json is damaged"),
         (3, None, "are damaged, or belong to another training than the result.json next to them"),
     ],
@@ -311,7 +311,7 @@ base_width = 2
 def test_trainings_of_an_experiment_are_exported(image_folder: Path, tmp_path: Path) -> None:
     file, run = tmp_path / "which.toml", tmp_path / "run"
     file.write_text(EXPERIMENT.format(dataset=image_folder), encoding="utf-8")
-    assert invoke("experiment", file, "--out", run, "--device", "cpu").code == 0
+    assert invoke("experiment", file, "--out", tmp_path, "--study", "run", "--device", "cpu").code == 0
     folder = run / "trials" / "adds-seed2"
     answer = invoke("export", folder)
     assert same_weights(exported(answer), folder)
@@ -331,10 +331,10 @@ def test_trainings_without_weights_are_refused(finished: Study, tmp_path: Path) 
         (folder / name).unlink()
     unfinished = invoke("export", folder)
     assert unfinished.code == 1
-    assert "has not ended. Give the command that began it again: it goes on." in unfinished.message
+    assert "has not ended. Run the command that started it again to resume it." in unfinished.message
     evaluated = invoke("evaluate", folder)
     assert evaluated.code == 2
-    assert "give the command that began it again, and it goes on" in evaluated.message
+    assert "run the command that started it again to resume it" in evaluated.message
 
 
 def test_folders_with_nothing_to_choose_refuse_a_choice(retrained: Study, tmp_path: Path) -> None:

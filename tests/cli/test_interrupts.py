@@ -82,7 +82,7 @@ def test_interrupted_search_prints_and_saves_the_front(begin: Begun, new_study: 
     stdout, stderr = process.communicate()
     assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
-    assert "Stopped: interrupted; the same command goes on." in stderr
+    assert "Stopped: interrupted; the same command resumes it." in stderr
     assert stdout.startswith("Front: ")
     assert (new_study.run / "report.html").is_file()
     assert not (new_study.run / "owner.json").exists()
@@ -102,7 +102,7 @@ def test_interrupt_from_a_terminal_stops_workers_quietly_even_as_they_start(
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in stderr
-    assert "Stopped: interrupted; the same command goes on." in stderr
+    assert "Stopped: interrupted; the same command resumes it." in stderr
     assert not (new_study.run / "owner.json").exists()
     # The helper goes when it notices that it is alone.
     while running_in_group(process.pid) and time.monotonic() < deadline:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
+from pure_nas_cli.root import app
 from studies import Study, invoke
 
 COMMANDS = (
@@ -46,6 +49,19 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout == "\n"
 
 
+def test_an_option_means_the_same_in_every_command() -> None:
+    shown: dict[str, set[str]] = {}
+    for command in typer.main.get_command(app).commands.values():  # type: ignore[attr-defined]
+        for each in command.params:
+            if each.param_type_name == "option" and not each.hidden:
+                for name in each.opts:
+                    shown.setdefault(name, set()).add(re.split(r":| \(default", each.help)[0])
+    one = ("--out", "--study", "-o", "--output", "--overwrite", "--dry-run", "--device", "--workers", "--json")
+    assert {name: len(shown[name]) for name in one} == dict.fromkeys(one, 1)
+    assert shown["--out"] == {"Directory that holds the runs, each in a subdirectory named after its study."}
+    assert shown["-o"] == shown["--output"] == {"Directory that this command writes"}
+
+
 def test_all_commands_are_listed() -> None:
     answer = invoke("-h")
     assert all(f"│ {name} " in answer.stdout for name in COMMANDS)
@@ -79,7 +95,8 @@ def test_tilde_is_the_home_directory_in_every_option(
         ["search", *searched, "--trials", 1, "--no-baselines", "--device=cpu", "--storage=sqlite:///~/studies.db"],
         ["report", "~/runs/tiny"],
         ["export", "~/runs/tiny", "-o", "~/exported"],
-        ["evaluate", "~/runs/tiny:best", "--out=~/evaluated", "--noise=none"],
+        ["evaluate", "~/runs/tiny:best", "--output=~/evaluated", "--noise=none"],
+        ["evaluate", "~/runs/tiny:best", "--out=~/evaluated_too", "--noise=none"],  # as it was called once
         ["evaluate", "~/exported/architecture.json", weights, "--dataset=~/images", "--noise=none"],
         ["train", "~/exported/architecture.json", "--dataset=~/images", "--epochs", 1, "-o", "~/trained"],
         ["describe", "~/runs/tiny:best"],
@@ -90,5 +107,6 @@ def test_tilde_is_the_home_directory_in_every_option(
     assert (tmp_path / "found" / "one" / "report.html").is_file()
     assert (tmp_path / "studies.db").is_file()
     assert (tmp_path / "evaluated" / "evaluation.json").is_file()
+    assert (tmp_path / "evaluated_too" / "evaluation.json").is_file()
     assert (tmp_path / "trained" / "weights.safetensors").is_file()
     assert not (tmp_path / "~").exists()

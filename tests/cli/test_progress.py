@@ -89,7 +89,7 @@ def test_every_running_trial_has_its_row_and_a_lost_worker_takes_none_away(recor
     screen.print(progress._draw())
     assert isinstance(screen.file, io.StringIO)
     shown = screen.file.getvalue()
-    assert "workers 2: images/s are 1,000 with 1, 1,900 with 2" in shown
+    assert "workers 2 (images/s: 1,000 with 1, 1,900 with 2)" in shown
     assert "epoch 1/1" in shown
     assert "epoch 4/1" in shown
     assert "epoch 3/30" not in shown
@@ -106,7 +106,7 @@ def test_plain_progress_is_a_line_a_trial(records: list[TrialRecord]) -> None:
     assert len(lines) == 7
     assert lines[0].startswith("[1/6] trial 0  complete  error ")
     assert lines[2].startswith("[3/6] trial 2  diverged")
-    assert lines[6] == "trial 6 goes on after epoch 3"
+    assert lines[6] == "trial 6 resumes after epoch 3"
 
 
 def test_noise_error_is_shown_where_it_is_an_objective(records: list[TrialRecord]) -> None:
@@ -166,8 +166,8 @@ def test_every_training_of_a_list_has_a_line_with_what_it_found(records: list[Tr
         progress.ended(Trained(training, Outcome(state="failed", reason="out of memory", seconds=3.0)))
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue().splitlines() == [
-        "30 of 33 trainings were done before",
-        "7-seed1 goes on after epoch 2",
+        "30 of 33 trainings already done",
+        "7-seed1 resumes after epoch 2",
         "[31/33] trial 7, conv twin, seed 1  accuracy 66.25 %  1 min 15 s",
         "[32/33] trial 7, conv twin, seed 1  diverged  train loss is nan  3.0 s",
         "[32/33] trial 7, conv twin, seed 1  failed  out of memory  3.0 s",

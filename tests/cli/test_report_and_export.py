@@ -35,7 +35,7 @@ def test_run_that_is_being_searched_is_reported_exported_and_evaluated_all_the_s
         assert answer.code == 0
         assert answer.stdout.startswith("Front: ")
         holder = (
-            rf"in use by process {os.getpid()} on \S+ since 20\d\d-\d\d-\d\d \d\d:\d\d: 5 trials ended so far, 1 begun"
+            rf"in use by process {os.getpid()} on \S+ since 20\d\d-\d\d-\d\d \d\d:\d\d: 5 trials finished, 1 unfinished"
         )
         assert re.search(holder, answer.stderr)
         assert invoke("export", study.run, "-o", tmp_path / "network").code == 0
@@ -59,7 +59,7 @@ def test_report_says_how_trials_ended_where_none_is_complete(study: Study) -> No
     [
         ("missing", "There is no run at "),
         ("file", "is a file, not a folder"),
-        ("other", "is no run: it has no run.toml"),
+        ("other", "is not a run (it has no run.toml)"),
     ],
 )
 def test_what_is_no_run_is_refused(tmp_path: Path, command: str, name: str, message: str) -> None:
@@ -80,7 +80,7 @@ def test_run_without_complete_trials_is_refused(study: Study, arguments: tuple[s
     before = contents(study.run)
     answer = invoke(arguments[0], study.run, *arguments[1:])
     assert answer.code == 1
-    assert "No trial of this run is complete yet. Give the search command again" in answer.message
+    assert "No trial of this run is complete yet. Run the search command again" in answer.message
     assert contents(study.run) == before
 
 
@@ -111,7 +111,7 @@ def test_export_replaces_only_what_is_the_same(finished: Study, tmp_path: Path) 
     before = contents(tmp_path)
     code, message = export(1)
     assert code == 1
-    assert "exists and is different; it is left alone" in message
+    assert "exists and differs; it is not replaced" in message
     assert "--overwrite" in message
     assert contents(tmp_path) == before
     assert export(1, "--overwrite")[0] == 0
@@ -122,7 +122,7 @@ def test_export_replaces_only_what_is_the_same(finished: Study, tmp_path: Path) 
     ("which", "message"),
     [
         ("99", "There is no trial 99. The complete trials are 0 to 5"),
-        ("bst", 'There is no trial "bst". Name best, knee, smallest or a number'),
+        ("bst", 'There is no trial "bst". Use best, knee, smallest or a number'),
         ("-1", 'There is no trial "-1"'),
         ("", 'There is no trial ""'),
     ],

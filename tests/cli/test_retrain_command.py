@@ -61,10 +61,10 @@ def test_the_front_shows_what_retraining_found_and_proposes_it_no_more(study: St
     [
         (["--trials", "99"], 2, "There is no trial 99"),
         (["--trials", "1,x"], 2, 'There is no trial "x"'),
-        (["--trials", ""], 2, 'There is no trial ""'),
+        (["--trials", ""], 2, "No trial is named. Name front, or trials such as best,3"),
         (["--seeds", "0"], 2, "--seeds"),
         (["--epochs", "0"], 2, "--epochs"),
-        (["--device", "cuda:99"], 2, 'The device "cuda:99" is not there'),
+        (["--device", "cuda:99"], 2, 'The device "cuda:99" is not available'),
     ],
 )
 def test_bad_input_is_refused(study: Study, arguments: list[str], code: int, message: str) -> None:
@@ -97,7 +97,7 @@ def test_run_whose_images_are_elsewhere_is_retrained_and_evaluated_with_them(new
     for command in (["retrain", study.run, "--seeds", 1], ["evaluate", f"{study.run}:best", "--noise", "none"]):
         answer = invoke(*command, "--device", "cpu")
         assert answer.code == 1
-        assert f"The images of {study.run} are not in {folder} any more." in answer.message
+        assert f"The images of {study.run} are no longer in {folder}." in answer.message
         assert "--dataset DIR" in answer.message
         assert invoke(*command, "--device", "cpu", "--dataset", elsewhere).code == 0
     (elsewhere / "train" / "crosses" / "001.png").unlink()

@@ -1,4 +1,4 @@
-"""What a search prints, where, and how it goes on."""
+"""What a search prints, where, and how it resumes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_time_in_which_no_trial_can_begin_is_refused_and_more_of_it_helps(new_st
         answer = new_study.go("--trials", 2, "--time", "1ms")
         assert answer.code == 2
         assert "Nothing fits into --time 0.0 s" in answer.message
-        assert "more --time" in answer.message
+        assert "Use a longer --time" in answer.message
         assert "Stopped" not in answer.stderr
     answer = new_study.go("--trials", 2, "--time", "10m")
     assert answer.code == 0
@@ -102,14 +102,14 @@ def test_plan_says_how_many_networks_are_trained_at_once(new_study: Study, monke
         return InlineExecutor(resources.dataset, resources.device), resources.workers_for(left)
 
     monkeypatch.setattr(Resources, "start_workers", inline)  # two processes take long to start
-    assert "workers 2: as asked for" in new_study.go("--dry-run", "--workers", "2").stderr
+    assert "workers 2: as requested" in new_study.go("--dry-run", "--workers", "2").stderr
     automatic = new_study.go("--dry-run", "--workers", "auto").stderr
-    assert "workers 1: a training step feeds 1 of 1 CPU threads" in automatic
+    assert "workers 1: a training step keeps 1 of 1 CPU threads busy" in automatic
 
 
 def test_long_search_suggests_a_bound(new_study: Study) -> None:
     long = ("--dry-run", "--epochs", 100_000, "--trials", 1000)
-    assert "That is long: bound it with --time 1h" in new_study.go(*long).message
+    assert "That is long: limit it with --time 1h" in new_study.go(*long).message
     bounded = new_study.go(*long, "--time", "2h").stderr
     assert "That is long" not in bounded
     assert "--time leaves 2 h, enough for about " in bounded
@@ -140,7 +140,7 @@ def test_skipped_corrupt_images_are_counted(new_study: Study, tmp_path: Path) ->
     assert "1 of 72 images" in refused.message
     assert "train/circles/000.png (not an image)" in refused.message
     assert "--skip-corrupt" in refused.message
-    assert "1 corrupt image left out" in study.go("--dry-run", "--skip-corrupt").stderr
+    assert "1 corrupt image skipped" in study.go("--dry-run", "--skip-corrupt").stderr
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_a_search_says_which_images_it_will_use(new_study: Study, mixed: Path) -
     start = lines.index("mixed: 65 training, 7 validation and 24 test images of 1 x 8 x 8")
     assert lines[start + 1 : start + 3] == [
         "3 classes: circles, crosses, stripes",
-        "passed over: the folder pred (neither training, validation nor test); files that end in .gif (1); hidden and "
+        "ignored: the folder pred (neither training, validation nor test); files that end in .gif (1); hidden and "
         "system files and folders: __MACOSX (1)",
     ]
 
@@ -192,7 +192,7 @@ def test_a_training_says_it_too(mixed: Path, tmp_path: Path) -> None:
     answer = invoke("train", "resnet8", *options)
     assert answer.code == 0, answer.stderr
     assert "3 classes: circles, crosses, stripes" in answer.stderr.splitlines()
-    assert "passed over: the folder pred" in answer.stderr
+    assert "ignored: the folder pred" in answer.stderr
 
 
 WARM = """
@@ -216,9 +216,9 @@ def hints(study: Study, *more: object) -> str:
 
 def test_baselines_that_leave_no_trial_to_search_with_are_said(new_study: Study) -> None:
     with_baselines = Study(new_study.dataset, new_study.space, new_study.out, "b", baselines=True)
-    assert "every trial is a baseline, none of them with a product unit." in hints(with_baselines, "--trials", 1)
-    assert "every trial is a baseline. Take more than 8 --trials" in hints(with_baselines, "--trials", 8)
-    assert "every trial is a baseline" not in hints(with_baselines, "--trials", 9)
+    assert "every trial is a baseline. Use --trials 5 or more" in hints(with_baselines, "--trials", 1)
+    assert "every trial is a baseline. Use --trials 5 or more" in hints(with_baselines, "--trials", 4)
+    assert "every trial is a baseline" not in hints(with_baselines, "--trials", 5)
     assert "every trial is a baseline" not in hints(new_study, "--trials", 1)
 
 
@@ -272,5 +272,5 @@ def test_units_that_occur_are_explained(image_folder: Path, tmp_path: Path) -> N
     assert "×⊗ℓ +⊕" in found
     assert (
         "+ convolution, × product unit, ⊗ complex product unit, ℓ convolution of logarithms, "
-        "⊕ convolution without ReLU; a group per stage." in found
+        "⊕ convolution without ReLU; one group per stage." in found
     )

@@ -21,6 +21,7 @@ from pure_nas.run.directory import RunDirectory
         ("--trials", "many", "--trials"),
         ("--epochs", "0", "--epochs"),
         ("--seed", "-1", "--seed"),
+        ("--seed", "99999999999999999999", "--seed"),
         ("--image-size", "100000", "--image-size"),
         ("--image-size", "1", "--image-size"),
         ("--sampler", "best", "--sampler"),
@@ -29,16 +30,16 @@ from pure_nas.run.directory import RunDirectory
             ("--workers", text, f'"{text}" is not auto or a number of 1 or more')
             for text in ("two", "-1", "1.5", "", "²")
         ),
-        ("--workers", "100000", "--workers 100000 is too many for"),
+        ("--workers", "100000", "The number of workers cannot be 100000 on"),
         ("--time", "0", '"0" is not a time such as 90s'),
         ("--time", "5y", '"5y" is not a time such as 90s'),
         ("--max-params", "1,5M", '"1,5M" is not a size such as 300k'),
         ("--max-params", "0", '"0" is not a size such as 300k'),
         ("--max-params", "abc", '"abc" is not a size'),
         ("--max-params", "1e400", '"1e400" is not a size'),
-        ("--objectives", "error", "A search needs a cost besides error"),
+        ("--objectives", "error", 'The objectives "error" must begin with error and name costs, each once'),
         ("--objectives", "flops", "must begin with error"),
-        ("--objectives", "error,error", "must begin with error and name each cost once"),
+        ("--objectives", "error,error", "must begin with error and name costs, each once"),
         ("--objectives", "errr,flops", 'There is no objective "errr"; did you mean "error"?'),
         ("--objectives", "", 'There is no objective ""'),
         ("--device", "tpu", 'There is no device "tpu"'),
@@ -115,7 +116,7 @@ def test_every_fault_of_a_space_is_listed_at_once(new_study: Study, tmp_path: Pa
     answer = new_study.go("--space", faulty)
     assert answer.code == 2
     assert answer.stderr.count("╭") == 1
-    assert f"{faulty} has 3 faults:" in answer.message
+    assert f"{faulty} has 3 errors:" in answer.message
     for fault in ('did you mean "base_width"?', 'did you mean "product"?', "run.trials: "):
         assert fault in answer.message
 

@@ -95,4 +95,4 @@ def test_what_takes_long_is_said_while_it_lasts(tmp_path: Path) -> None:
         *("train", "resnet8", "--dataset", "galaxy10", "--data-dir", tmp_path, "--image-size", 8),
         *("--epochs", 1, "-o", tmp_path / "out"),
     )
-    assert "are brought to 8 x 8 pixels" in " ".join(answer.stderr.split())
+    assert "are scaled to 8 x 8 pixels" in " ".join(answer.stderr.split())

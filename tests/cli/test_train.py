@@ -81,8 +81,8 @@ def test_an_export_has_the_name_of_the_training_and_a_report_says_what_takes_it(
     assert '"train-resnet8-digits", a network that pure-nas has trained on' in exported.message
     answer = invoke("report", folder)
     assert answer.code == 1
-    assert "is no run: it has no run.toml" in answer.message
-    assert "pure-nas evaluate and pure-nas export take it" in answer.message
+    assert "is not a run (it has no run.toml)" in answer.message
+    assert "use it with pure-nas evaluate or pure-nas export" in answer.message
 
 
 def test_name_takes_the_shape_of_the_images(finished: Study, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_name_takes_the_shape_of_the_images(finished: Study, tmp_path: Path) -> 
     [
         (["pur20", "--dataset", "digits"], 2, 'There is no architecture "pur20"'),
         (["pure20", "--dataset", "nope"], 2, 'There is no dataset "nope"'),
-        (["pure20", "--dataset", "digits", "--device", "cuda:99"], 2, 'The device "cuda:99" is not there'),
+        (["pure20", "--dataset", "digits", "--device", "cuda:99"], 2, 'The device "cuda:99" is not available'),
         (["pure20", "--dataset", "digits", "--epochs", "0"], 2, "--epochs"),
         (["pure20", "--dataset", "digits", "--lr", "nan"], 2, "--lr"),
         (["pure20", "--dataset", "digits", "--batch-size", "1"], 2, "--batch-size"),

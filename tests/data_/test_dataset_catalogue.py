@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.images import load_dataset
 from pure_nas import plugins
 from pure_nas.data import decoded_cache
-from pure_nas.data.dataset import load_dataset
 from pure_nas.data.image_set import StreamedPixels
 from pure_nas.data.raw_images import LargeImages, Opened, PixelSource, RawImages
 from pure_nas.data.sources import registry
@@ -151,7 +151,7 @@ def test_another_package_adds_a_dataset_too_large_for_memory(
     assert len(smaller.train_and_validation) == 10
 
 
-@pytest.mark.parametrize(("labels", "message"), [([0, 2], r"Labels must lie in 0\.\.1"), ([], "There are no images")])
+@pytest.mark.parametrize(("labels", "message"), [([0, 2], r"Labels must be in 0\.\.1"), ([], "There are no images")])
 def test_labels_that_cannot_be_are_refused(labels: list[int], message: str) -> None:
     with pytest.raises(DataError, match=message):
         LargeImages(

@@ -12,8 +12,9 @@ import pytest
 from dataset_files import picture
 from image_zoo import ZOO
 
+from benchmarks.images import load_dataset
 from pure_nas.data import decoded_cache
-from pure_nas.data.dataset import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.data.decode import pillow_warnings_counted
 from pure_nas.errors import DataError
 

@@ -13,8 +13,9 @@ from dataset_files import imagenet_of_ten, write_galaxy10, write_imagenet_archiv
 from held_images import varied
 from image_zoo import ZOO
 
+from benchmarks.images import load_dataset
 from pure_nas.data import decoded_cache
-from pure_nas.data.dataset import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.data.image_set import HeldPixels, ImageSet, StreamedPixels
 
 Load = Callable[..., Dataset]

@@ -114,7 +114,7 @@ def test_what_was_downloaded_is_compared_with_the_checksum_if_one_is_published(s
         path.unlink()
     site.content = CONTENT[:-1] + b"?"
     for checksum in (f"sha256:{DIGEST}", f"md5:{good}"):
-        with pytest.raises(DataError, match=f"has not the {checksum.partition(':')[0]} that is published"):
+        with pytest.raises(DataError, match=f"does not have the published {checksum.partition(':')[0]}"):
             fetch(spec_of(site, checksum), data_dir, "train")
         assert list((data_dir / "below").iterdir()) == []
 
@@ -143,7 +143,7 @@ def test_what_is_in_the_place_of_a_file_or_folder_is_named_before_anything_is_do
 
 
 def test_galaxy10_is_fetched_from_where_it_is_archived(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pure_nas.data.dataset import load_dataset
+    from benchmarks.images import load_dataset
 
     asked: list[str] = []
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from dataset_files import picture, write_classes
 
-from pure_nas.data.dataset import Dataset, load_dataset
+from benchmarks.images import load_dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.data.sources.folder_layout import parts_among
 from pure_nas.errors import DataError
 
@@ -171,7 +172,7 @@ def test_a_copy_of_all_classes_among_them_is_no_class(tmp_path: Path, inside: st
     loaded = load(root)
     assert loaded.classes == ("cat", "dog")
     (said,) = loaded.passed_over
-    assert said.endswith("flowers (holds the other classes once more)")
+    assert said.endswith("flowers (holds the other classes again)")
 
 
 def test_what_systems_leave_is_no_class_and_no_image(tmp_path: Path) -> None:

@@ -20,8 +20,9 @@ import pytest
 import torch
 from dataset_files import Pixels, unnormalised, write_galaxy10
 
+from benchmarks.images import load_dataset
 from pure_nas.data import decoded_cache
-from pure_nas.data.dataset import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.data.image_set import ImageSet
 from pure_nas.data.sources import galaxy10
 from pure_nas.errors import DataError
@@ -128,7 +129,7 @@ ONE_PIECE = {"shape": (1500, 256, 256, 3), "dtype": np.uint8, "chunks": (1500, 2
         ({"images": np.zeros((12, 256, 256, 3), dtype=np.float32)}, r"but is float32 \(12, 256"),
         ({"ans": np.zeros(11, dtype=np.uint8)}, r'"ans" must hold 12 whole numbers, .* uint8 \(11,\)'),
         ({"ans": np.zeros(12)}, r'"ans" must hold 12 whole numbers, .* float64'),
-        ({"ans": np.full(12, 10)}, r'"ans" must lie in 0\.\.9, but reaches from 10 to 10'),
+        ({"ans": np.full(12, 10)}, r'"ans" must be in 0\.\.9, but ranges from 10 to 10'),
         (
             {"ans": np.arange(12) % 8},
             r"all 10 classes, but has none of: edge-on without bulge \(8\), edge-on",
@@ -136,7 +137,7 @@ ONE_PIECE = {"shape": (1500, 256, 256, 3), "dtype": np.uint8, "chunks": (1500, 2
         ({"ans": np.full(12, 1)}, r"has none of: disturbed \(0\), round smooth \(2\), "),
         ({"images": np.zeros((0, 256, 256, 3), np.uint8), "ans": np.zeros(0, np.uint8)}, '"images" has no images'),
         ({"images": {}}, '"images" must be an array, but is a group'),
-        ({"images": h5py.ExternalLink("elsewhere.h5", "/images")}, "an array, but is a link that leads nowhere"),
+        ({"images": h5py.ExternalLink("elsewhere.h5", "/images")}, "an array, but is a broken link"),
         ({"images": ONE_PIECE, "ans": np.arange(1500) % 10}, "pieces of 295 MB, each of which would be .*; h5repack"),
     ],
 )
@@ -182,7 +183,7 @@ def test_who_waits_for_another_to_unpack_says_so(
 
     monkeypatch.setattr(galaxy10, "_slabs", slow)
     waits = (
-        "The images of Galaxy10_DECals.h5 are brought to 16 x 16 pixels by another process, which this one waits for."
+        "The images of Galaxy10_DECals.h5 are scaled to 16 x 16 pixels by another process, which this one waits for."
     )
     with caplog.at_level(logging.INFO), ThreadPoolExecutor(2) as pool:
         first = pool.submit(load, data_dir, image_size=16)
@@ -209,7 +210,7 @@ def test_unpacked_images_that_are_deleted_while_they_are_read_are_named(
 
 
 @pytest.mark.parametrize(
-    ("keep", "message"), [(0.7, "is cut short: .*truncated"), (0.0, "is damaged, or no HDF5 file")]
+    ("keep", "message"), [(0.7, "is cut short: .*truncated"), (0.0, "is damaged or not an HDF5 file")]
 )
 def test_a_file_cut_short_is_one_clear_message(data_dir: Path, keep: float, message: str) -> None:
     path = write_galaxy10(data_dir, 12)
@@ -242,7 +243,7 @@ from pathlib import Path
 import h5py
 import torch
 from pure_nas.data import decoded_cache
-from pure_nas.data.dataset import load_dataset
+from benchmarks.images import load_dataset
 
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])

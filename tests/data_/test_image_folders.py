@@ -7,7 +7,8 @@ import pytest
 import torch
 from dataset_files import picture, unnormalised, write_classes
 
-from pure_nas.data.dataset import Dataset, load_dataset
+from benchmarks.images import load_dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.errors import DataError, UsageError
 
 
@@ -184,7 +185,7 @@ def test_an_image_too_large_for_the_memory_is_named(
         raise MemoryError
 
     monkeypatch.setattr("pure_nas.data.raw_images.decode_image", short)
-    with pytest.raises(DataError, match=r"Memory does not suffice .*000\.png"):
+    with pytest.raises(DataError, match=r"There is not enough memory .*000\.png"):
         load_dataset(folder, data_dir=data_dir, skip_corrupt=True)
 
 
@@ -226,7 +227,12 @@ def test_a_link_that_leads_to_itself_is_no_folder(folder: Path, data_dir: Path) 
 
 @pytest.mark.parametrize(
     ("argument", "value", "message"),
-    [("image_size", 2, "image_size must be"), ("limit", 0, "limit must be"), ("validation", 22, "at most 21 can")],
+    [
+        ("image_size", 2, "image_size: .* equal to 8, got 2"),
+        ("image_size", 100_000, "image_size: .* equal to 1024, got 100000"),
+        ("limit", 0, "limit: .* equal to 4, got 0"),
+        ("validation", 22, "at most 21 can"),
+    ],
 )
 def test_senseless_numbers_are_refused(folder: Path, data_dir: Path, argument: str, value: int, message: str) -> None:
     with pytest.raises(UsageError, match=message):

@@ -23,8 +23,9 @@ from dataset_files import (
 )
 from PIL import Image
 
+from benchmarks.images import load_dataset
 from pure_nas.data import decoded_cache
-from pure_nas.data.dataset import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.data.decode import decode_image
 from pure_nas.data.image_set import ImageSet
 from pure_nas.data.raw_images import EncodedImages
@@ -273,7 +274,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("missing", r"missing: n01440764 \(tench\)"),
         ("extra", 'extra: "n00000000"'),
         ("empty", r"The class n01440764 \(tench\) has no images"),
-        ("inner end", r"The archive of the class n01440764 \(tench\) in .*: a\.JPEG goes on behind its end"),
+        ("inner end", r"The archive of the class n01440764 \(tench\) in .*: a\.JPEG continues past its end"),
         ("inner first", r"The archive of the class n01440764 \(tench\) in .* no header of a file at byte 512\."),
         ("inner second", r"The archive of the class n01440764 \(tench\) in .* no header of a file at byte [\d,]+\."),
         ("inner zeros", r"The archive of the class n01440764 \(tench\) in .* no header of a file at byte [\d,]+\."),
@@ -281,7 +282,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("first", "is damaged or cut short: bad checksum"),
         ("second", r"is damaged or cut short: there is no header of a file at byte [\d,]+\."),
         ("without end", "is damaged or cut short: the mark of its end is missing"),
-        ("cut", "is damaged or cut short: n01443537.tar goes on behind its end"),
+        ("cut", "is damaged or cut short: n01443537.tar continues past its end"),
         ("other", "is damaged or cut short"),
     ],
 )

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from pure_nas.data.dataset import Dataset, load_dataset
+from benchmarks.images import load_dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.nn.network import Network, build
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.recipe import Recipe

@@ -110,7 +110,7 @@ def test_unmirrored_views_have_no_mirror_images() -> None:
     [
         ("ten-crops", (), 'crops: .ten-crops. is not valid; did you mean "ten-crop"'),
         ("whole", (4,), "scales.0: input should be greater than or equal to 8, got 4"),
-        ("whole", (16, 16), "The scales 16, 16 name a size twice"),
+        ("whole", (16, 16), "The scales 16, 16 list a size twice"),
     ],
 )
 def test_views_that_cannot_be_had_are_refused(crops: str, scales: tuple[int, ...], words: str) -> None:

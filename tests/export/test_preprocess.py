@@ -23,7 +23,8 @@ from PIL import Image
 from test_exported_network import imported
 from torch import Tensor
 
-from pure_nas.data.dataset import Dataset, load_dataset
+from benchmarks.images import load_dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.data.decode import decode_image, scaled
 from pure_nas.data.image_set import Normalisation
 from pure_nas.export import About, write_export

@@ -110,7 +110,7 @@ def test_network_with_a_third_party_unit_is_exported(
         ({"source": "log_conv_package:Leaning"}, "its source uses LogConv, SCALE, math"),
         ({"source": "log_conv_package:Stem"}, 'already has a "Stem"'),
         ({"source": "log_conv_package:Missing"}, "log_conv_package:Missing does not import"),
-        ({"source": "log_conv_package:SCALE"}, "is no class"),
+        ({"source": "log_conv_package:SCALE"}, "is not a class"),
         ({"source": None}, "names no source"),
     ],
 )

@@ -155,7 +155,7 @@ def test_pairs_with_a_single_seed_on_a_side_are_said_in_a_sentence_and_left_out_
     findings = findings_of(results_of({**one, "resnet14": three(0.9, 0.91, 0.92), "pure14": three(0.5, 0.51, 0.52)}))
     assert "pure8" not in [each.label for each in findings.compared_by("accuracy")]
     assert "pure14" in [each.label for each in findings.compared_by("accuracy")]
-    assert "With one seed on a side nothing can be compared: pure8 with resnet8." in notes("caveats", findings)
+    assert "Not compared, because a network has only one seed: pure8 with resnet8." in notes("caveats", findings)
     alone = replace(findings, rows=tuple(row for row in findings.rows if row.seeds == 1))
     assert (notes("caveats", alone), alone.testable) == ((ONE_SEED,), ())
 
@@ -173,7 +173,7 @@ def test_seeds_that_diverged_keep_a_difference_and_are_no_test() -> None:
     assert (healthy.p_adjusted, healthy.verdict) == (healthy.p, "better")
     written = document(findings)["comparisons"][0]
     assert (written["said"], written["diverged"], written["seeds"]) == ("1 of 3 seeds diverged", 1, 2)
-    assert any("flatters the side that lost some" in each for each in notes("caveats", findings))
+    assert any("favours the network that lost seeds" in each for each in notes("caveats", findings))
 
 
 def test_an_interval_of_a_difference_ends_where_differences_do() -> None:
@@ -196,7 +196,7 @@ def test_equal_networks_under_several_labels_are_one_test() -> None:
     assert findings.tests == 1
     assert first.p_adjusted == again.p_adjusted == first.p
     assert first.verdict == again.verdict == "better"
-    assert any("are one test" in each for each in notes("caveats", findings))
+    assert any("count as one test" in each for each in notes("caveats", findings))
 
 
 def test_seeds_without_a_spread_have_no_interval_to_show() -> None:

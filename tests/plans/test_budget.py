@@ -49,7 +49,7 @@ def test_damaged_lines_are_passed_over_and_said(tmp_path: Path, caplog: pytest.L
     naive = '{"time": "2026-01-01T10:00:40", "event": "x"}\n'
     run.log_path.write_text(f"[]\n{naive}{'[' * 50_000}\n{log}", encoding="utf-8")
     assert Budget(run=run).seconds == pytest.approx(30, abs=1)
-    assert "3 lines of" in caplog.text
+    assert "3 damaged lines of" in caplog.text
 
 
 def test_a_folder_in_place_of_the_log_is_explained(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import pytest
 import torch
 from interleaved import Interleaved
 
+from benchmarks.images import load_dataset
 from pure_nas.cost.layers import cost_of
-from pure_nas.data.dataset import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.errors import RunError
 from pure_nas.plans.estimate import nominal_seconds_per_trial
 from pure_nas.plans.search.search import Baseline, baselines
@@ -106,7 +107,7 @@ def test_a_largest_network_that_does_not_fit_is_taken_as_slow_as_its_flops(
 
 
 def test_a_space_of_which_nothing_fits_is_said_before_it_is_searched(space: SearchSpace, dataset: Dataset) -> None:
-    with pytest.raises(RunError, match="smallest network of the space cannot be trained here with 16 images a batch"):
+    with pytest.raises(RunError, match="smallest network of the space cannot be trained here with a batch size of 16"):
         seconds_per_trial(space, dataset, 1, [], Timed(dataset, lambda _: None))
 
 

@@ -1,4 +1,4 @@
-"""Retraining compares a trial with its twins on the test split, and goes on where it stopped."""
+"""Retraining compares a trial with its twins on the test split, and resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ import torch
 from heard import Heard
 from interleaved import Interleaved
 
+from benchmarks.images import load_dataset
 from pure_nas.analysis.convergence import USUAL_TARGETS
 from pure_nas.analysis.statistics import difference, holm
 from pure_nas.cost.layers import cost_of
-from pure_nas.data.dataset import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.errors import RunError, UsageError
 from pure_nas.files import read_json, write_whole
 from pure_nas.nn.network import build

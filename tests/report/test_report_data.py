@@ -209,7 +209,7 @@ def test_run_without_complete_trials_has_facts_and_no_points(tmp_path: Path) -> 
     add_ended_trial(run, 0, HYBRID, "diverged")
     run.trial(1).write_candidate(HYBRID)
     data = report_data(run)
-    assert data.trials_text == "1 trial, 1 diverged, 1 unfinished (30 asked for)"
+    assert data.trials_text == "1 trial, 1 diverged, 1 unfinished (30 requested)"
     assert data.complete == data.front == data.curves == ()
     assert data.results.hypervolume_history() == []
     assert [(trial.number, trial.state) for trial in data.trials] == [(0, "diverged")]

@@ -169,7 +169,7 @@ def test_a_row_that_the_pointer_has_left_gives_curves_their_shade_back(browser: 
 
 def test_notes_stand_only_where_what_they_explain_stands(data: ReportData) -> None:
     alone = replace(data, front=tuple(replace(row, twins=(), versus=()) for row in data.front))
-    assert not any(word in page(alone) for word in ("Twins:", "Differences in error are to"))
+    assert not any(word in page(alone) for word in ("Twins:", "Differences in error are relative"))
     twin = replace(data.front[0], twins=(99,))
     assert "Twins: trials with the same error and cost" in page(replace(data, front=(twin, *data.front[1:])))
     repeated = replace(twin, repeats=(99,))
@@ -257,7 +257,7 @@ def test_what_is_done_is_no_longer_proposed(tmp_path: Path) -> None:
     write_retraining(run, [row.number for row in report_data(run).front])
     text = page(report_data(run))
     assert "pure-nas retrain" not in text
-    assert "Take the knee of the front with you as source, its retrained weights" in text
+    assert "Export the knee of the front: source code that runs without pure-nas, and its retrained weights" in text
 
 
 def test_a_retraining_with_one_seed_says_so_in_one_sentence(data: ReportData) -> None:

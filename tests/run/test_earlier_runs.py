@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from heard import Heard
 
+import pure_nas
 from pure_nas.findings.experiment_results import load_experiment_results
 from pure_nas.findings.findings import findings_of
 from pure_nas.plans.budget import Budget
@@ -20,6 +21,7 @@ from pure_nas.run.retrained import load_retraining
 from pure_nas.run.search_results import load_results
 from pure_nas.run.weights import read_weights
 from pure_nas.space.search_space import SearchSpace
+from pure_nas.training.training import Training
 
 RUNS = Path(__file__).parent.parent / "data" / "runs"
 SPACE = """
@@ -83,3 +85,13 @@ def test_an_experiment_is_read() -> None:
     results = load_experiment_results(RunDirectory.open(RUNS / "experiment"))
     findings = findings_of(results)
     assert [len(row.accuracies) for row in findings.rows] == [2, 2]
+
+
+def test_the_command_of_an_experiment_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was `pure-nas experiment grid.toml --out runs/experiment --device cpu`, see environment.json."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path(shutil.copytree(RUNS / "experiment", "runs/experiment"))
+    monkeypatch.setattr(Training, "run_epoch", lambda self: pytest.fail("it was trained again"))
+    file = Path(shutil.copy(folder / "experiment.toml", "grid.toml"))
+    assert pure_nas.experiment(file, out="runs/experiment", device="cpu").path == folder
+    assert [path.name for path in Path("runs").iterdir()] == ["experiment"]

@@ -52,6 +52,14 @@ def test_settings_come_back_without_their_nones(tmp_path: Path) -> None:
     assert run.exists
 
 
+def test_settings_that_could_not_be_read_back_are_not_written(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    run.write_settings({"seed": 1})
+    with pytest.raises(ConfigError, match=r"run\.toml would say has 2 faults:\n  time_seconds: .*\n  seed: .*got 1000"):
+        run.write_settings({"seed": 10**20, "time_seconds": -1.0})
+    assert run.settings() == {"seed": 1}
+
+
 def test_damaged_settings_are_named(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     with pytest.raises(RunError, match=r"run\.toml cannot be read"):

@@ -87,6 +87,6 @@ def test_whatever_json_holds_is_accepted_or_explained(content: Any) -> None:
 
 def test_settings_of_a_newer_version_are_refused(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
-    run.write_settings({"schema": 2})
+    run.settings_path.write_text("schema = 2", encoding="utf-8")
     with pytest.raises(RunError, match="this version of pure-nas reads 1"):
         run.settings()

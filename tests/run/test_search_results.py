@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 
 from pure_nas.errors import RunError
 from pure_nas.run.directory import RunDirectory
@@ -183,6 +184,6 @@ def test_a_damaged_result_is_named(run: RunDirectory, result: str) -> None:
 )
 def test_settings_without_objectives_or_reference_are_damaged(tmp_path: Path, settings: dict[str, Any]) -> None:
     run = RunDirectory(tmp_path)
-    run.write_settings(settings)
+    run.settings_path.write_text(tomli_w.dumps(settings), encoding="utf-8")
     with pytest.raises(RunError, match=r"run\.toml is damaged"):
         load_results(run)

@@ -58,7 +58,7 @@ def test_another_architecture_is_refused(trained: Network, weights: Path) -> Non
     (weights.parent / "architecture.json").write_text(other.to_json())
     with pytest.raises(RunError, match=words) as raised:
         load_trained(weights)
-    assert raised.value.hint.startswith("Put the architecture.json of that network next to them")
+    assert raised.value.hint.startswith("Copy the architecture.json of that network next to them")
 
 
 def test_a_file_that_lacks_a_weight_is_refused(trained: Network, weights: Path) -> None:

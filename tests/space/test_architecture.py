@@ -272,7 +272,7 @@ def test_every_fault_of_a_file_is_listed_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         Architecture.load(path)
     first, *faults = str(caught.value).splitlines()
-    assert first == f"{path} has 5 faults:"
+    assert first == f"{path} has 5 errors:"
     assert sorted(faults) == sorted(  # in the order in which the version of pydantic finds them
         [
             "  schema: must be 1, got 2",

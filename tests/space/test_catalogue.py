@@ -158,7 +158,7 @@ def test_another_package_can_add_a_space_as_a_path(
         ("not_there", 'Entry point "theirs" .* does not load: AttributeError'),
         ("no_such_module:space", 'Entry point "theirs" .* does not load: ModuleNotFoundError'),
         ("theirs_as_number", 'Entry point "theirs" .* gives a int, not TOML text'),
-        ("theirs_faulty", r'search space "theirs" \(.*\) has 1 fault:\n  architecture.base_width'),
+        ("theirs_faulty", r'search space "theirs" \(.*\) has 1 error:\n  architecture.base_width'),
     ],
 )
 def test_a_faulty_entry_point_is_named(install: Callable[[str, str], None], attribute: str, message: str) -> None:

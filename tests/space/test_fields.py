@@ -14,8 +14,8 @@ import optuna
 import pytest
 import tomli_w
 import torch
-from fields_page import page
 from held_images import resident
+from make_fields_page import page
 from pydantic import BaseModel
 
 from pure_nas.data.image_set import ImageSet, Normalisation
@@ -163,7 +163,7 @@ SEARCHED = [
 
 @pytest.mark.parametrize(("table", "name"), SEARCHED)
 def test_every_field_can_be_searched(table: str, name: str) -> None:
-    """Files of spaces leave it out at its default where it came later: so runs from before it go on."""
+    """Files of spaces leave it out at its default where it came later: so runs from before it resume."""
     field = TABLES[table].model_fields[name]
     values = [field.default, OTHER_VALUES.get(name, not field.default)]
     unit = "product-complex" if name == "softening" else "product"
@@ -250,4 +250,4 @@ def test_every_field_of_a_recipe_is_read_by_training() -> None:
 
 def test_the_page_of_fields_is_what_the_fields_say() -> None:
     text = (ROOT / "docs" / "fields.md").read_text(encoding="utf-8")
-    assert text == page(), "run: python tests/space/fields_page.py > docs/fields.md"
+    assert text == page(), "run: python docs/make_fields_page.py"

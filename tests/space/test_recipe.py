@@ -165,7 +165,7 @@ def test_faults_of_nested_tables_are_listed_with_their_path() -> None:
             source="recipe.json",
         )
     lines = str(caught.value).splitlines()
-    assert lines[0] == "recipe.json has 3 faults:"
+    assert lines[0] == "recipe.json has 3 errors:"
     assert "  learning_rate.trunk: input should be greater than 0, got 0" in lines
     assert any(line.startswith('  epoch: unknown key "epoch"; did you mean "epochs"?') for line in lines)
     assert (

@@ -22,7 +22,7 @@ def faults_of(text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         SearchSpace.from_toml(text, source="my.toml")
     first, *lines = caught.value.message.splitlines()
-    assert first == f"my.toml has {len(lines)} fault" + ("s:" if len(lines) > 1 else ":")
+    assert first == f"my.toml has {len(lines)} error" + ("s:" if len(lines) > 1 else ":")
     return [line.removeprefix("  ") for line in lines]
 
 
@@ -45,7 +45,7 @@ def faults_of(text: str) -> list[str]:
         ("threshold_init = -1000", "threshold_init: input should be greater than or equal to -50, got -1000"),
         ("threshold_init = [0, 0, 99]", "threshold_init.2: input should be less than or equal to 50, got 99"),
         ("threshold_init = [0, 0]", "threshold_init: lists 2 stages, but the network has 3"),
-        ("threshold_init = []", "threshold_init: must list one value a stage"),
+        ("threshold_init = []", "threshold_init: must list one value per stage"),
         ("threshold_init = { low = -1, high = 1, log = true }", "threshold_init.low: log = true needs low > 0, got -1"),
         ('threshold_init = { low = 0, high = 1, per = "layer" }', "threshold_init.per: 'layer' is not valid; known:"),
         ("threshold_init = { choices = [0.0, -0.0] }", "threshold_init.choices.1: 0.0 is listed twice"),
@@ -161,7 +161,7 @@ def test_a_syntax_error_names_the_file_and_the_line(tmp_path: Path) -> None:
         (MINIMAL.encode() + b"family = 0x" + b"f" * 9000, r"family: int too large to show is not valid"),
         (MINIMAL.encode() + b"threshold_init.per = 0x" + b"f" * 9000, r"threshold_init\.per: int too large to show"),
         (b"architecture = 2020-01-01", "architecture: "),
-        (b"recipe = 3\nrun = []\narchitecture = ''", "has 3 faults"),
+        (b"recipe = 3\nrun = []\narchitecture = ''", "has 3 errors"),
         (b"\x00", "has null characters"),
     ],
 )

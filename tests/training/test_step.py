@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 import torch
 from small_training import CPU, MIXED, recipe, same, stripes
 from torch import nn
 
+from pure_nas.errors import PureNasError
 from pure_nas.nn.network import Network, build, parameter_kinds
+from pure_nas.space.architecture import Architecture
 from pure_nas.space.recipe import Recipe, WeightDecay
-from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind
+from pure_nas.space.unit import CONV, PARAMETER_KINDS, UNITS, ParameterKind
 from pure_nas.training.scoring import generator
 from pure_nas.training.step import BatchScore, Execution, Step, apply_schedules, make_optimizer
 from pure_nas.training.training import Training
@@ -269,3 +273,13 @@ def test_every_trainable_parameter_is_in_the_group_of_its_kind_once(trainable: b
 def test_a_network_without_product_units_has_no_groups_for_them() -> None:
     optimizer = make_optimizer(build(MIXED.with_unit("conv")), recipe())
     assert [group["kind"] for group in optimizer.param_groups] == ["trunk", "conv"]
+
+
+def test_a_kind_of_parameters_that_nothing_trains_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds: dict[str, ParameterKind] = {"weight": "conv"}
+    unit = replace(CONV, name="mine", parameter_kinds=MappingProxyType(kinds))
+    monkeypatch.setitem(UNITS.registered, "mine", unit)
+    made = build(Architecture(units=(("mine",),), base_width=2))
+    kinds["weight"] = "wait"  # type: ignore[assignment]
+    with pytest.raises(PureNasError, match=r'"stages\.0\.0\.unit\.weight" is of the kind "wait"; known: conv, ex'):
+        make_optimizer(made, RECIPE)

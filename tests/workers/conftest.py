@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pure_nas.data.dataset import Dataset, load_dataset
+from benchmarks.images import load_dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.data.image_set import ImageSet
 
 

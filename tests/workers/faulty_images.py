@@ -12,8 +12,9 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.images import load_dataset
 from pure_nas.data.augment import Draws
-from pure_nas.data.dataset import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.data.image_set import Batch, ImageSet
 from pure_nas.errors import DataError
 from pure_nas.workers import work as work_module

@@ -1,4 +1,4 @@
-"""A job tells what it does, leaves complete files, and goes on where it was stopped."""
+"""A job tells what it does, leaves complete files, and resumes where it was stopped."""
 
 from __future__ import annotations
 

@@ -22,8 +22,9 @@ import torch
 from faulty_images import Unspeakable, load_after_faults, load_faulty, load_not_at_all, load_with_slow_test
 from jobs import CPU, candidate, job, outcome_of
 
+from benchmarks.images import load_dataset
 from pure_nas.cost.layers import cost_of
-from pure_nas.data.dataset import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.errors import DataError, RunError
 from pure_nas.run.directory import TrialDirectory
 from pure_nas.workers import Ended, EpochDone, Event, Job, ProcessExecutor, Started, WorkerLost
@@ -132,7 +133,7 @@ def test_a_job_whose_worker_hangs_and_then_dies_has_failed_and_other_jobs_go_on(
     assert isinstance(ended, Ended)
     assert ended.outcome.state == "failed"
     assert re.fullmatch(
-        r"its worker died twice: it took no batch for \d+ s, then ended with exit code 3", ended.outcome.reason
+        r"its worker died twice: it made no progress for \d+ s, then ended with exit code 3", ended.outcome.reason
     )
     assert ended.outcome.cost["params"] == cost_of(bad.candidate.architecture).params
     after = events_in(pool, numbered(dataset, tmp_path, 2))[-1]
@@ -225,7 +226,7 @@ def test_errors_are_sent_with_their_traceback(error: Exception, kind: type[Excep
             RunError,
             r"ended with exit code 3 while it loaded .*, as did the 1 before",
         ),
-        (partial(time.sleep, 1000), RunError, r"could not start: it said nothing for \d+ s while it loaded"),
+        (partial(time.sleep, 1000), RunError, r"could not start: it did not respond for \d+ s while it loaded"),
         (partial(load_dataset, "digits"), DataError, "changed while they were in use"),
     ],
     ids=["dies", "hangs", "other images"],
@@ -283,7 +284,7 @@ from functools import partial
 from pathlib import Path
 import torch
 from jobs import candidate
-from pure_nas.data.dataset import load_dataset
+from benchmarks.images import load_dataset
 from pure_nas.workers import Job, ProcessExecutor, Started
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def test_a_number_is_taken_up_to_the_trials_that_are_left(dataset: Dataset) -> N
 
 @pytest.mark.parametrize("workers", [0, -1, 100_000])
 def test_numbers_that_make_no_sense_are_refused(workers: int) -> None:
-    with pytest.raises(UsageError, match="--workers"):
+    with pytest.raises(UsageError, match=f"The number of workers cannot be {workers}"):
         check_workers(workers)
 
 

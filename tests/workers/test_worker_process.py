@@ -14,7 +14,7 @@ SCRIPT = """
 from contextlib import closing
 from functools import partial
 import torch
-from pure_nas.data.dataset import load_dataset
+from benchmarks.images import load_dataset
 from pure_nas.errors import PureNasError
 from pure_nas.workers import ProcessExecutor
 with closing(ProcessExecutor(partial(load_dataset, "digits"), "any", torch.device("cpu"), 1, threads=1)) as executor:

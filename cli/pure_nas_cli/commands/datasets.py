@@ -55,10 +55,10 @@ def _listed(names: Iterable[str], root: Path) -> Table:
         lines.append([spec.name, spec.summary, *sizes, place, Cell(present, "yes" if present else "no")])
     notes = (
         "Any folder of images is a dataset too: --dataset path/to/folder, with train/<class>/ and test/<class>/ (or "
-        "val/), or with one folder a class, which a seed splits.",
+        "val/), or with one folder per class, which a seed splits.",
         "pure-nas datasets NAME shows one in full.",
     )
-    return Table.of("datasets", _COLUMNS, lines, f"Datasets, whose folders are looked for in {root}", notes)
+    return Table.of("datasets", _COLUMNS, lines, f"Datasets (data directory: {root})", notes)
 
 
 def _show(name: str, root: Path, *, as_json: bool) -> None:

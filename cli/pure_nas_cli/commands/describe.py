@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from pure_nas.quantities import cost_label
 from pure_nas.report.table import Cell, Column, Row, Table
 from pure_nas_cli.console import print_json, stdout
 from pure_nas_cli.options import Arch, Json
@@ -20,7 +21,7 @@ _PEOPLE = (
     Column("operation", "operation", "left"),
     Column("out_shape", "output"),
     Column("params", "params"),
-    Column("flops", "flops"),
+    Column("flops", cost_label("flops")),
 )
 _FILES = tuple(map(Column, ("macs", "norm", "elementwise", "pooling")))
 
@@ -54,7 +55,7 @@ def describe(architecture: Arch, as_json: Json = False) -> None:
     sums = [Row.of(_PEOPLE, ["total", "", "", cost.params, cost.flops], tone="strong", section="total")]
     sums += (Row.of(_PEOPLE, [f"of which {name}", "", "", "", part], section="total") for name, part in parts.items())
     note = (
-        "Flops of one image in fvcore's convention: a multiply-accumulate is one flop, a norm two per element, ReLU "
+        "FLOPs of one image in fvcore's convention: a multiply-accumulate is one FLOP, a norm two per element, ReLU "
         "none; skip additions and the elementwise work of units are counted too, one per element and operation."
     )
     print_table(stdout, replace(layers, rows=(*layers.rows, *sums), title=title, notes=(note,)))

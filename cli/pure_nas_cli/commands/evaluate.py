@@ -15,9 +15,10 @@ from rich.text import Text
 from pure_nas.errors import RunError
 from pure_nas.paths import require_folder
 from pure_nas.quantities import counted, show_seconds
+from pure_nas.run.schema import LARGEST
 from pure_nas_cli.console import is_live, print_json, say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DataDir, Device, ImageSize, Json, SkipCorrupt, argument, option
+from pure_nas_cli.options import DataDir, Device, ImageSize, Json, Overwrite, SkipCorrupt, argument, option
 
 if TYPE_CHECKING:
     from pure_nas.data.dataset import Dataset
@@ -35,7 +36,7 @@ _SECONDS_BETWEEN_LINES = 30.0
 def _sizes_of(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdecimal() for part in parts):
-        raise ValueError(f'"{text}" is no list of sizes such as 256,288,320')
+        raise ValueError(f'"{text}" is not a list of sizes such as 256,288,320')
     return tuple(map(int, parts))
 
 
@@ -50,11 +51,12 @@ def evaluate(
     invariance: Annotated[bool, option("evaluate.invariance", "--invariance")] = False,
     views: Annotated[Literal["whole", "flip", "five-crop", "ten-crop"], option("evaluate.views")] = "whole",
     scales: Annotated[Any, option("evaluate.scales", parser=_sizes_of)] = None,
-    out: Annotated[Path | None, option("evaluate.out")] = None,
-    overwrite: Annotated[bool, option("evaluate.overwrite", "--overwrite")] = False,
+    output: Annotated[Path | None, option("evaluate.output", "--output", "-o")] = None,
+    earlier_output: Annotated[Path | None, option("evaluate.output", "--out", hidden=True)] = None,
+    overwrite: Overwrite = False,
     device: Device = "auto",
     data_dir: DataDir = None,
-    seed: Annotated[int, option("evaluate.seed", min=0)] = 0,
+    seed: Annotated[int, option("evaluate.seed", min=0, max=LARGEST)] = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
     as_json: Json = False,
@@ -73,10 +75,10 @@ def evaluate(
         dataset=dataset, split=split, data_dir=data_dir, image_size=image_size, skip_corrupt=skip_corrupt
     )
     noises, shown, on = noises_named(noise or ["all"]), Views(views, tuple(scales or ())), resolve_device(device)
-    if out is not None:
-        require_folder(out, hint="Choose another --out.")
-        if (file := out / DOCUMENT_FILE).exists() and not overwrite:
-            raise RunError(f"{file} exists; it is left alone.", hint="Choose another --out, or say --overwrite.")
+    if folder := output or earlier_output:
+        require_folder(folder, hint="Choose another --output.")
+        if (file := folder / DOCUMENT_FILE).exists() and not overwrite:
+            raise RunError(f"{file} exists; it is left alone.", hint="Choose another --output, or say --overwrite.")
     names = [network, *(against or [])]
     networks, seeds, loaded = load_networks(names, wanted, weights=weights, conv_twin=conv_twin)
     how = partial(
@@ -95,7 +97,7 @@ def evaluate(
         for trained, of_seeds, seen in zip(networks, seeds, images, strict=True)
     ]
     document = _document(found, loaded, split)
-    written = _write(out, document, found) if out is not None else []
+    written = _write(folder, document, found) if folder else []
     if as_json:
         print_json(document)
     else:
@@ -154,15 +156,15 @@ def _document(found: Sequence[tuple[Trained, Evaluation]], dataset: Dataset, spl
     }
 
 
-def _write(out: Path, document: dict[str, Any], found: Sequence[tuple[Trained, Evaluation]]) -> list[Path]:
+def _write(folder: Path, document: dict[str, Any], found: Sequence[tuple[Trained, Evaluation]]) -> list[Path]:
     with loading():
         from pure_nas.files import write_whole
         from pure_nas.report.evaluation_charts import Evaluated, evaluation_figures
         from pure_nas.report.matplotlib_chart import write_figures
 
-    write_whole(out / DOCUMENT_FILE, json.dumps(document, indent=2) + "\n")
+    write_whole(folder / DOCUMENT_FILE, json.dumps(document, indent=2) + "\n")
     drawn = [Evaluated(trained.name, trained.architecture.kind, evaluation) for trained, evaluation in found]
-    return [out / DOCUMENT_FILE, *write_figures(out, evaluation_figures(drawn))]
+    return [folder / DOCUMENT_FILE, *write_figures(folder, evaluation_figures(drawn))]
 
 
 def print_evaluations(evaluated: Sequence[Named], subject: str) -> None:

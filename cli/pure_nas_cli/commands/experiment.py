@@ -10,7 +10,7 @@ import typer
 from pure_nas.quantities import seconds_of
 from pure_nas_cli.console import say_loading
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DataDir, Device, Json, SkipCorrupt, Workers, argument, option
+from pure_nas_cli.options import DataDir, Device, DryRun, Json, SkipCorrupt, Workers, argument, option
 
 
 def experiment(
@@ -19,14 +19,15 @@ def experiment(
     dataset: Annotated[str | None, option("experiment.dataset")] = None,
     seeds: Annotated[int | None, option("experiment.seeds", min=1)] = None,
     time: Annotated[float | None, option("experiment.time", parser=seconds_of)] = None,
-    out: Annotated[Path | None, option("experiment.out")] = None,
     device: Device = "auto",
     workers: Workers = "1",
     data_dir: DataDir = None,
+    study: Annotated[str | None, option("experiment.study")] = None,
+    out: Annotated[Path, option("shared.out")] = Path("runs"),
     skip_corrupt: SkipCorrupt = False,
     list_all: Annotated[bool, option("experiment.list_all", "--list")] = False,
     show: Annotated[bool, option("experiment.show", "--show")] = False,
-    dry_run: Annotated[bool, option("experiment.dry_run", "--dry-run")] = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     if name is None or list_all:
@@ -52,6 +53,7 @@ def experiment(
         dataset=dataset,
         seeds=seeds,
         time_seconds=time,
+        study=study,
         device=device,
         workers=workers,
         data_dir=data_dir,
@@ -60,4 +62,4 @@ def experiment(
     if dry_run:
         plan_only(settings, as_json=as_json)
         return
-    raise typer.Exit(run_experiment(settings, out or settings.default_folder, as_json=as_json))
+    raise typer.Exit(run_experiment(settings, settings.folder_in(out), as_json=as_json))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pure_nas_cli.console import stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import argument, option
+from pure_nas_cli.options import Overwrite, argument, option
 
 
 def export(
@@ -17,7 +17,7 @@ def export(
     seed: Annotated[int | None, option("export.seed")] = None,
     kind: Annotated[Literal["python", "json", "safetensors"], option("export.kind", "--format")] = "python",
     output: Annotated[Path | None, option("export.output", "--output", "-o")] = None,
-    overwrite: Annotated[bool, option("export.overwrite", "--overwrite")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     with loading():
         from pure_nas.export import export_trained

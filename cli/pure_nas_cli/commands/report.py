@@ -20,8 +20,8 @@ def report(run: Run, as_json: Json = False) -> None:
     if user := opened.user():
         folders = [path for path in run.glob("trials/*") if path.is_dir()]
         ended = sum((path / "result.json").is_file() for path in folders)
-        count = f"{counted(ended, 'trial')} ended so far, {len(folders) - ended} begun"
-        warn(f"The run is in use {user}: {count}. This is what there is.", soft_wrap=True)
+        count = f"{counted(ended, 'trial')} finished, {len(folders) - ended} unfinished"
+        warn(f"The run is in use {user}: {count}. The report covers the finished ones.", soft_wrap=True)
     if opened.is_experiment:
         show_findings(opened, as_json=as_json, every_path=True)
         return
@@ -29,8 +29,7 @@ def report(run: Run, as_json: Json = False) -> None:
     results.require_complete()
     lost, _ = have_lost_weights(opened, results, everything=False)
     if lost:
-        again = "the search command of the run trains them again"
-        warn(f"{weights_of(lost)} are missing or damaged: {again}.", soft_wrap=True)
+        warn(f"{weights_of(lost)} are missing or damaged: the search command trains them again.", soft_wrap=True)
     data = report_data(opened, results)
     with report_after(opened, data, every_path=True):
         print_front(data, as_json=as_json)

@@ -22,6 +22,7 @@ def retrain(
 ) -> None:
     with loading():
         from pure_nas.analysis.statistics import ONE_SEED
+        from pure_nas.plans.estimate import expected_of
         from pure_nas.plans.retrain import Retrain, select_trials
         from pure_nas.report.data import report_data
         from pure_nas.report.retraining_tables import retrained_table
@@ -46,8 +47,10 @@ def retrain(
             dataset=dataset,
         )
         if retraining.plan.missing:
-            workers_started, expected = retraining.expected()
-            show_estimate(retraining.resources, workers_started, [each.seconds for each in expected.values()])
+            executor, started = retraining.driver.workers(retraining.plan.left)
+            images = retraining.resources.dataset.test_size or 0
+            expected = expected_of(retraining.plan, executor, retraining.resources, images)
+            show_estimate(retraining.resources, started, [each.seconds for each in expected.values()])
         with ListProgress(stderr, len(retraining.plan.trainings), retraining.plan.done) as progress:
             found = retraining.go(progress)
         data = report_data(opened, results)

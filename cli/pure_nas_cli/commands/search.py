@@ -10,9 +10,10 @@ import typer
 
 from pure_nas.errors import UsageError
 from pure_nas.quantities import counted, milliseconds_of, seconds_of, show_bytes, show_number, show_seconds, size_of
+from pure_nas.run.schema import LARGEST
 from pure_nas_cli.console import is_live, print_json, say_loading, stderr, tell, warn
 from pure_nas_cli.interrupts import INTERRUPTED, loading
-from pure_nas_cli.options import DataDir, DatasetName, Device, ImageSize, Json, Seed, SkipCorrupt, Workers, option
+from pure_nas_cli.options import DataDir, DatasetName, Device, DryRun, ImageSize, Json, SkipCorrupt, Workers, option
 
 if TYPE_CHECKING:
     from pure_nas.plans.budget import Budget
@@ -38,17 +39,17 @@ def search(
     workers: Workers = "auto",
     data_dir: DataDir = None,
     study: Annotated[str | None, option("search.study")] = None,
-    out: Annotated[Path, option("search.out")] = Path("runs"),
+    out: Annotated[Path, option("shared.out")] = Path("runs"),
     storage: Annotated[str | None, option("search.storage")] = None,
     sampler: Annotated[Literal["auto", "forecast", "tpe", "nsga2", "gp", "random"], option("search.sampler")] = "auto",
     baselines: Annotated[bool, option("search.baselines", "--baselines/--no-baselines")] = True,
     early_stopping: Annotated[bool, option("search.early_stopping", "--early-stopping/--no-early-stopping")] = True,
     lag: Annotated[int, option("search.lag", min=0)] = 4,
-    seed: Seed = 0,
+    seed: Annotated[int, option("search.seed", min=0, max=LARGEST)] = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
     restore_weights: Annotated[bool, option("search.restore_weights", "--restore-weights")] = False,
-    dry_run: Annotated[bool, option("search.dry_run", "--dry-run")] = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     with loading():
@@ -142,7 +143,7 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
         if search.left:
             _show_plan(prepared, search.sampler, done=search.plan.counted)
             _show_estimate(prepared, *search.driver.workers(search.left), search.left, search.driver.budget)
-        code, stopped = 0, "interrupted; the same command goes on"
+        code, stopped = 0, "interrupted; the same command resumes it"
         try:
             trials, plan = settings.trials, search.plan
             title = f"{settings.study}: {prepared.dataset.name} on {prepared.device}"
@@ -153,7 +154,7 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
                 raise UsageError(
                     f"Nothing fits into --time {show_seconds(settings.time_seconds)}: it was used up before a trial "
                     f"could begin, after {show_seconds(search.driver.budget.seconds)}.",
-                    hint="Give the same command with more --time.",
+                    hint="Use a longer --time.",
                 )
         except KeyboardInterrupt:
             code = INTERRUPTED
@@ -173,6 +174,7 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
 
 
 def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> None:
+    from pure_nas.plans.search.search import FIRST_BASELINES
     from pure_nas_cli.progress import show_images
 
     settings, space, baselines = prepared.settings, prepared.space, prepared.baselines
@@ -180,18 +182,12 @@ def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> Non
     sizes = f"{' to '.join(map(show_number, prepared.params_range))} parameters"
     tell(f"space {settings.space_name}", f"{show_number(space.count())} architectures of {sizes}")
     tell(f"sampler {sampler.name}", sampler.reason)
-    planned = f", {min(len(baselines), settings.trials)} of them baselines" if baselines else ""
+    planned = ", baselines among them" if baselines else ""
     ended = f"; {counted(done, 'trial')} done" if done else ""
     stderr.print(f"{counted(settings.trials, 'trial')} of {counted(space.run.epochs, 'epoch')}{planned}{ended}")
-    # Limits may reject some baselines, which do not count then.
-    if settings.trials <= len(baselines) and not settings.limits.given:
-        units = [baseline.candidate.architecture.units[0][0] for baseline in baselines]
-        missing = [unit for unit in dict.fromkeys(units) if unit not in units[: settings.trials]]
-        without = f", none of them with {' or '.join(f'a {unit} unit' for unit in missing)}" if missing else ""
-        warn(
-            f"Nothing is searched: every trial is a baseline{without}. Take more than {len(baselines)} --trials, or "
-            "--no-baselines."
-        )
+    if baselines and settings.trials <= FIRST_BASELINES and not settings.limits.given:
+        more = f"--trials {FIRST_BASELINES + 1} or more"
+        warn(f"Nothing is searched: every trial is a baseline. Use {more}, or --no-baselines.")
     longest_warmup = space.recipe["warmup_epochs"].sized("large")
     if longest_warmup >= space.run.epochs:
         warn(
@@ -218,6 +214,6 @@ def _show_estimate(
             stderr.print(f"--time leaves {show_seconds(unused)}, enough for about {counted(enough, 'trial')}{longer}")
     elif expected > _LONG_SECONDS:
         warn(
-            "That is long: bound it with --time 1h, or take fewer --epochs, fewer --trials or a smaller --space such "
+            "That is long: limit it with --time 1h, or use fewer --epochs, fewer --trials or a smaller --space such "
             "as cifar10-small (see pure-nas spaces)."
         )

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from pure_nas.quantities import show_number, show_percent, show_seconds
+from pure_nas.run.schema import LARGEST
 from pure_nas_cli.console import print_json, say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import Arch, DataDir, DatasetName, Device, ImageSize, Json, Seed, SkipCorrupt, option
+from pure_nas_cli.options import Arch, DataDir, DatasetName, Device, ImageSize, Json, SkipCorrupt, option
 
 
 def train(
@@ -22,7 +23,7 @@ def train(
     output: Annotated[Path | None, option("train.output", "--output", "-o")] = None,
     device: Device = "auto",
     data_dir: DataDir = None,
-    seed: Seed = 0,
+    seed: Annotated[int, option("train.seed", min=0, max=LARGEST)] = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
     as_json: Json = False,
@@ -56,7 +57,7 @@ def train(
     elif result["state"] == "complete":
         stdout.print(
             f"validation error {show_percent(result['metrics']['error'])}, "
-            f"{show_number(result['cost']['params'])} parameters, {show_number(result['cost']['flops'])} flops, "
+            f"{show_number(result['cost']['params'])} parameters, {show_number(result['cost']['flops'])} FLOPs, "
             f"{show_seconds(result['seconds'])}"
         )
         stdout.print(f"weights: {folder / 'weights.safetensors'}", soft_wrap=True)

@@ -96,10 +96,10 @@ def _download(download: Download, path: Path) -> None:
     total = _receive(download.url, unfinished)
     have = unfinished.stat().st_size
     if total is not None and have < total:
-        raise URLError(f"the connection ended after {have:,} of {total:,} bytes; the same command goes on from there")
+        raise URLError(f"the connection ended after {have:,} of {total:,} bytes; the same command resumes it")
     if not is_published(unfinished, download.checksum):
         unfinished.unlink()
-        raise URLError(f"what {download.url} gave has not the {download.checksum.partition(':')[0]} that is published")
+        raise URLError(f"the file at {download.url} does not have the published {download.checksum.partition(':')[0]}")
     unfinished.replace(path)
 
 
@@ -117,7 +117,7 @@ def _receive(url: str, path: Path) -> int | None:
     with answer, path.open("ab" if answer.status == HTTPStatus.PARTIAL_CONTENT else "wb") as file:
         length, done = answer.headers.get("Content-Length"), file.tell()
         total = done + int(length) if length is not None else None
-        _log.info("%s is downloaded to %s%s.", url, path.parent, f", {show_bytes(total)}" if total else "")
+        _log.info("Downloading %s to %s%s.", url, path.parent, f", {show_bytes(total)}" if total else "")
         while piece := answer.read(_PIECE):
             file.write(piece)
             before, done = done, done + len(piece)

@@ -57,7 +57,7 @@ def find_layout(root: Path) -> FolderLayout:
         if part in folders:
             same = " and ".join(each for each in labelled if named[each] == part)
             raise DataError(
-                f"{top} has both {same}, which read like folders of {part} images.", hint="Keep one of them."
+                f"{top} has both {same}, which look like folders of {part} images.", hint="Keep one of them."
             )
         folders[part] = inner
     if "train" not in folders:
@@ -113,7 +113,7 @@ def _without_parts(
     if not others and len(same) > 1 and not any(found.images for found in inside.values()):
         few, inner = (", ".join(each[:3]) + (", ..." if len(each) > 3 else "") for each in (classes, same))
         raise DataError(
-            f"{top} has {few}, all with the same folders ({inner}) and no other images: they read like parts of a "
+            f"{top} has {few}, all with the same folders ({inner}) and no other images: they look like parts of a "
             "dataset, not like classes.",
             hint=LAYOUT_HINT,
         )
@@ -197,7 +197,7 @@ def _classes(folder: Path, names: list[str], passed_over: PassedOver) -> tuple[s
             passed_over.counts[LOOSE][passed_over.relative(folder)] += loose
         return tuple(names)
     if names:
-        message = f'{folder} holds one class only, "{names[0]}"; telling classes apart takes two.'
+        message = f'{folder} holds one class only, "{names[0]}"; at least two are needed.'
     elif loose:
         message = f"{folder} holds images, but no folder for each class."
     else:
@@ -209,6 +209,6 @@ def _without_copies(folder: Path, names: list[str], passed_over: PassedOver) -> 
     """The names without that of a folder that holds copies of all the others, as some archives do."""
     for name in names if len(names) > 2 else ():
         if set(names) - {name} <= set(contents(folder / name).folders):
-            passed_over.folders[passed_over.relative(folder / name)] = "holds the other classes once more"
+            passed_over.folders[passed_over.relative(folder / name)] = "holds the other classes again"
             return [other for other in names if other != name]
     return names

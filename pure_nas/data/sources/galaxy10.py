@@ -103,7 +103,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
     except PermissionError as error:
         raise DataError(f"{path} cannot be read: permission denied.", hint="Check its permissions.") from error
     except DAMAGE as error:  # for h5py a damaged chunk is an OSError too
-        what = "is cut short" if "truncated file" in str(error) else "is damaged, or no HDF5 file"
+        what = "is cut short" if "truncated file" in str(error) else "is damaged or not an HDF5 file"
         raise DataError(
             f"{path} {what}: {reason(error)}.",
             hint=f"Delete it and start again to download it, or {by_hand(_SPEC, path.parent, 'train')}",
@@ -117,7 +117,7 @@ def _fault(file: h5py.File) -> str:
             holds = ", ".join(f'"{name}"' for name in file) or "nothing"
             return f'it has no array "{key}": it must hold "{_IMAGES}" and "{_LABELS}", but has {holds}'
         if not isinstance(found, h5py.Dataset):
-            what = "a link that leads nowhere" if found is None else f"a {type(found).__name__.lower()}"
+            what = "a broken link" if found is None else f"a {type(found).__name__.lower()}"
             return f'"{key}" must be an array, but is {what}'
     images, labels = file[_IMAGES], file[_LABELS]
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != _SHAPE:
@@ -134,7 +134,7 @@ def _fault(file: h5py.File) -> str:
         return f"{stored}, each of which would be read whole; h5repack stores it in smaller ones"
     values, count = labels[:], len(GALAXY10_CLASSES)
     if values.min() < 0 or values.max() >= count:
-        return f'"{_LABELS}" must lie in 0..{count - 1}, but reaches from {values.min()} to {values.max()}'
+        return f'"{_LABELS}" must be in 0..{count - 1}, but ranges from {values.min()} to {values.max()}'
     lost = sorted(set(range(count)) - set(values.tolist()))
     if lost:
         names = ", ".join(f"{GALAXY10_CLASSES[label]} ({label})" for label in lost)
@@ -160,7 +160,7 @@ class UnpackedImages(PixelSource):
         except (OSError, ValueError) as error:
             raise DataError(
                 f"The decoded images in {self._file} cannot be read: {reason(error)}.",
-                hint="They were deleted or changed. Start again: they are decoded anew.",
+                hint="They were deleted or changed. Start again to decode them again.",
             ) from error
 
 
@@ -173,7 +173,7 @@ def _unpacked(path: Path, labels: Positions, size: int, folder: Path) -> tuple[P
     flat, what = folder / f"{key_of([_SCHEMA, facts, shape])}.npy", f"The images of {path.name}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with alone(folder / f".{flat.stem}.lock", f"{what} are brought to {size} x {size} pixels"):
+        with alone(folder / f".{flat.stem}.lock", f"{what} are scaled to {size} x {size} pixels"):
             digest = read_kept(flat, lambda flat: _kept_digest(flat, shape), "The file of decoded images")
             return flat, shape, digest or _write(flat, shape, _slabs(path, size), what)
     except OSError as error:
@@ -181,7 +181,7 @@ def _unpacked(path: Path, labels: Positions, size: int, folder: Path) -> tuple[P
             raise DataError(
                 f"{what} take {show_bytes(math.prod(shape))} and cannot be stored in {folder}: {reason(error)}.",
                 hint="Free some space there, choose another data directory (--data-dir or PURE_NAS_DATA), or "
-                "bring the images to a smaller size with --image-size.",
+                "use a smaller --image-size.",
             ) from error
         _log.warning(
             "Decoded images cannot be kept in %s (%s); the next start decodes them again.", folder, reason(error)
@@ -199,7 +199,7 @@ def _write(path: Path, shape: Shape, slabs: Iterator[Pixels], what: str) -> str:
     size, free = math.prod(shape), shutil.disk_usage(path.parent).free
     if free < size:
         raise OSError(errno.ENOSPC, f"only {show_bytes(free)} are free")
-    _log.info("%s are brought to %d x %d pixels and kept in %s, once.", what, shape[3], shape[2], path.parent)
+    _log.info("%s are scaled to %d x %d pixels once and kept in %s.", what, shape[3], shape[2], path.parent)
     digest, done = hashlib.sha256(repr(shape).encode()), 0
     with replacing(path) as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})

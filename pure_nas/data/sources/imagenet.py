@@ -72,7 +72,7 @@ def _damaged(images: EncodedImages, positions: Positions, digest: str, cache: Pa
     with pillow_warnings_counted():
         if known is not None:
             return corrupt_among(known, images.decoded, usual_workers())
-        _log.info("%s are decoded once, to find those that are damaged.", what)
+        _log.info("%s are decoded once to find damaged ones.", what)
         found = corrupt_among(positions.tolist(), images.decoded, usual_workers(), progress_of=what)
     text = json.dumps({"schema": _CORRUPT_SCHEMA, "corrupt": {str(position): why for position, why in found.items()}})
     keep(path, lambda file: file.write(f"{text}\n".encode()), "The list of damaged images")
@@ -92,7 +92,7 @@ def _find_files(root: Path, part: Part, cache: Path) -> ImageFiles:
     raise DataError(
         f"The {part} part of imagenet is not there: neither the folder {folder} nor "
         f"{' and '.join(map(str, (archive, *kit)))}.",
-        hint="ImageNet is given to those who register, for research and teaching: "
+        hint="ImageNet is available after registration, for research and teaching: "
         "https://image-net.org/download-images. Put the archives there as they are, or one folder per class into "
         f"{folder}.",
     )
@@ -123,7 +123,7 @@ def _list_train(archive: Path, cache: Path) -> ImageFiles:
 
     listed = read_kept(path, read, f"The list of {archive}")
     if listed is None:
-        _log.info("The contents of %s are listed, once.", archive)
+        _log.info("Listing the contents of %s, once.", archive)
         listed = _list_classes(archive)
         content = {name: getattr(listed, name) for name in arrays}
         keep(path, lambda file: np.savez(file, **content), f"The list of {archive}")
@@ -193,7 +193,7 @@ def _listed(archive: Path, start: int = 0, end: int | None = None, within: str =
                     if entry.offset >= end:
                         raise tarfile.ReadError(_ENDLESS)
                     if entry.offset_data + entry.size > end:
-                        raise tarfile.ReadError(f"{entry.name} goes on behind its end")
+                        raise tarfile.ReadError(f"{entry.name} continues past its end")
                     if entry.isfile():
                         name = os.fsencode(entry.name.rsplit("/", 1)[-1])
                         places.append((name, entry.offset_data, entry.size))

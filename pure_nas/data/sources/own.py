@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pure_nas.data.sources.registry import DATASETS, DatasetSpec, Part, dataset_names
+from pure_nas.data.sources.registry import DATASETS, DatasetSpec, ImageSize, Part, dataset_names
 from pure_nas.errors import DataError, UsageError
 from pure_nas.validation import checked
 
@@ -34,7 +34,7 @@ OwnImages: TypeAlias = "Pairs | tuple[Tensor | NDArray[Any], Tensor | NDArray[An
 AnyDataset: TypeAlias = "str | os.PathLike[str] | DatasetSpec | OwnImages"
 """A dataset's name, the path of a folder of images, or images of one's own."""
 
-_SIZE_HINT = "Name the size to which all are brought: image_size=64."
+_SIZE_HINT = "Give one size for all images: image_size=64."
 
 
 @checked
@@ -44,7 +44,7 @@ def own_dataset(
     *,
     name: str = "own-images",
     classes: Sequence[str] | None = None,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     flip: bool = False,
     turns: bool = False,
     validation: int | float = 0.1,
@@ -61,8 +61,7 @@ def own_dataset(
         test: the same for the final test; read only when something is tested.
         name: what the dataset is called in files and reports.
         classes: names of the classes; those of `train.classes` where it has them, else the labels.
-        image_size: height and width to which Pillow images are brought, pixels; needed where they are not all squares
-            of one size.
+        image_size: pixels to which Pillow images are scaled; needed unless all are squares of one size.
         flip: whether a horizontal flip keeps the label.
         turns: whether vertical flips and quarter turns keep it too.
         validation: how many images, or which share of them, are set aside to choose by.
@@ -77,9 +76,11 @@ def own_dataset(
         >>> shapes.num_classes, shapes.image_size
         (3, 8)
     """
-    for images in (train, test):
-        if isinstance(images, bytes) or not (images is None or hasattr(images, "__len__")):
-            raise UsageError(f"dataset is a name or the path of a folder, not {images!r}.", hint="Or your own images.")
+    for images in (train,) if test is None else (train, test):
+        if isinstance(images, bytes) or not hasattr(images, "__len__"):
+            raise UsageError(
+                f"dataset must be a name or the path of a folder, not {images!r}.", hint="Or your own images."
+            )
     names = classes if classes is not None else getattr(train, "classes", None)
     read = _Read({"train": train, "test": test}, None if names is None else tuple(map(str, names)), image_size)
     first = read(Path(), "train")
@@ -112,7 +113,7 @@ class _Read:
 
         images = self.parts[part]
         if images is None:
-            raise DataError("This dataset has no test images.", hint="Give them: own_dataset(train, test).")
+            raise DataError("This dataset has no test images.", hint="Pass them: own_dataset(train, test).")
         if not isinstance(images, RawImages):
             pixels, labels = _all(images, self.image_size)
             self.classes = self.classes or tuple(map(str, range(int(labels.max(initial=0)) + 1)))
@@ -135,7 +136,7 @@ def _all(images: OwnImages, size: int | None) -> tuple[NDArray[np.uint8], NDArra
         row = _of_pillow(image, size) if hasattr(image, "getbands") else _pixels(np.asarray(image), dimensions=3)
         if rows and row.shape != rows[0].shape:
             one, first = (" x ".join(map(str, each.shape)) for each in (row, rows[0]))
-            raise DataError(f"Image {index} is of {one}, but the first is of {first}.", hint=_SIZE_HINT)
+            raise DataError(f"Image {index} has the shape {one}, but the first one has {first}.", hint=_SIZE_HINT)
         rows.append(row)
         labels.append(label)
     if not rows:
@@ -147,7 +148,7 @@ def _of_pillow(image: Image.Image, size: int | None) -> NDArray[np.uint8]:
     from pure_nas.data.decode import to_pixels
 
     if size is None and image.width != image.height:
-        raise DataError(f"An image is of {image.width} x {image.height} pixels, not a square.", hint=_SIZE_HINT)
+        raise DataError(f"An image of {image.width} x {image.height} pixels is not square.", hint=_SIZE_HINT)
     return to_pixels(image, size or image.width, 1 if image.mode in ("1", "L", "I", "I;16") else 3)
 
 
@@ -156,23 +157,23 @@ def _pixels(values: NDArray[Any], *, dimensions: int) -> NDArray[np.uint8]:
     if values.ndim == dimensions - 1:
         values = np.expand_dims(values, dimensions - 3)
     if values.ndim != dimensions or values.shape[-1] != values.shape[-2]:
-        raise DataError(f"Images must be of (C, H, W) with H = W, but are of {tuple(values.shape[dimensions - 3 :])}.")
+        raise DataError(f"Images must have shape (C, H, W) with H = W, got {tuple(values.shape[dimensions - 3 :])}.")
     if values.dtype.kind == "f":
         if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
             raise DataError(
-                f"Images of floats must be of 0 to 1, but reach from {values.min():g} to {values.max():g}.",
-                hint="Leave normalisation out: every training normalises by itself. Or give whole numbers, 0 to 255.",
+                f"Floating-point images must be from 0 to 1, but range from {values.min():g} to {values.max():g}.",
+                hint="Do not normalise them: training does. Whole numbers from 0 to 255 work too.",
             )
         values = np.rint(values * 255)
     elif values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255:
-        raise DataError(f"Images must be whole numbers of 0 to 255 or floats of 0 to 1, but are {values.dtype}.")
+        raise DataError(f"Images must be whole numbers from 0 to 255 or floats from 0 to 1, got {values.dtype}.")
     return values.astype(np.uint8)
 
 
 def _labels(labels: Any) -> NDArray[np.int64]:
     found = np.asarray(labels)
     if found.ndim != 1 or found.dtype.kind not in "iu":
-        raise DataError(f"Labels must be whole numbers, one an image, but are {found.dtype} {found.shape}.")
+        raise DataError(f"Labels must be whole numbers, one per image, got {found.dtype} {found.shape}.")
     return found.astype(np.int64)
 
 
@@ -181,7 +182,7 @@ def dataset_name(dataset: AnyDataset) -> str:
     if isinstance(dataset, str | os.PathLike):
         name = os.fspath(dataset)
         if not isinstance(name, str) or not name:
-            raise UsageError(f"dataset is a name or the path of a folder, not {dataset!r}.")
+            raise UsageError(f"dataset must be a name or the path of a folder, not {dataset!r}.")
         return os.path.join(os.curdir, name) if isinstance(dataset, Path) and name in dataset_names() else name
     if not isinstance(dataset, DatasetSpec):
         dataset = own_dataset(dataset)

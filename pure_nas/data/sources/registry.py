@@ -24,6 +24,9 @@ ENTRY_POINT_GROUP = "pure_nas.datasets"
 DATA_DIR_VARIABLE = "PURE_NAS_DATA"
 
 Positive = Annotated[int, Field(ge=1)]
+SMALLEST_IMAGE, LARGEST_IMAGE = 8, 1024
+ImageSize = Annotated[int, Field(ge=SMALLEST_IMAGE, le=LARGEST_IMAGE)]  # to which images can be brought, pixels
+MostImages = Annotated[int, Field(ge=4)]  # how many of the images outside test are used
 Part = Literal["train", "test"]
 """The two halves of a dataset; "test" is read only when a final network is evaluated."""
 

@@ -1,4 +1,4 @@
-"""Experiment files: what one says, every fault of one at once, those that ship and where others are read from."""
+"""Experiment files: what one says, all errors of one at once, those that ship and where others are read from."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class ExperimentFile(TomlFile):
     question: Line
     paper: Words = ""  # what the paper reports on it
     dataset: Line  # a name, or the path of a folder of images, relative to the folder of the file
-    split: Literal["test", "validation"] = "test"  # for "test" train on train + validation, and score once
-    validation_curve: bool = False  # hold validation images out for "test" too, and score them after each epoch
+    split: Literal["test", "validation"] = "test"  # for "test" train on train + validation, and evaluate once
+    validation_curve: bool = False  # hold validation images out for "test" too, and evaluate on them after each epoch
     reference: str | None = None  # the network ("name" or "name, recipe") that others are compared with by default
     evaluations: Evaluations = Field(default_factory=list)
     noise: Noises = Field(default_factory=dict)  # levels; all kinds at their usual ones where it is left out
@@ -201,7 +201,7 @@ class _Tables:
         """Note it where nothing is called `name`, nor can be in a faulty table."""
         possible = self._unreadable or any(name.startswith(f"{each} ") for each in self._beginnings)
         if name not in self.names and not possible:
-            self._found.add(path, f'"{name}" is none of the {self.key}; {nearest(name, self.names)}')
+            self._found.add(path, f'"{name}" is not one of the {self.key}; {nearest(name, self.names)}')
 
     def require_comparable(self, recipes: _Tables | None) -> None:
         """Note where what a table is compared with, with a recipe or not, does not exist, is itself, or not paired."""

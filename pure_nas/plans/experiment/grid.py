@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pure_nas.plans.plan import Training
 
 EXPERIMENT_FILE = "experiment.toml"  # the experiment file as it was read
-TRAINING_DAMAGED_HINT = "Put a good copy back, or remove the folder and give the experiment's command again."
+TRAINING_DAMAGED_HINT = "Restore a good copy, or remove the folder and run the experiment's command again."
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def trainings_of(run: RunDirectory, grid: Grid) -> Iterator[Training]:
 
 
 def seconds_of_epochs(run: RunDirectory, grid: Grid) -> dict[str, float]:
-    """How long an epoch took, scoring included, of each network that has been trained for one or more, by digest."""
+    """How long an epoch took, evaluation included, of each network that has been trained for one or more, by digest."""
     found: defaultdict[str, list[float]] = defaultdict(list)
     for training in trainings_of(run, grid):
         seconds = (record.get("seconds") for record in training.directory.curve())

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidatorFunctionWrapHandler, WrapValidator, model_validator
 
+from pure_nas.data.sources.registry import ImageSize, MostImages
 from pure_nas.space.architecture import BaseWidth
 from pure_nas.space.field import FieldFaults, note_repeats
 from pure_nas.space.recipe import BatchSize, CropPadding, Epochs
@@ -108,15 +109,15 @@ class Scale(FrozenModel):
     networks: Annotated[list[str], Field(min_length=1)] | None = None  # labels or tables, as `recipes`
     recipes: Annotated[list[str], Field(min_length=1)] | None = None
     dataset: Line | None = None
-    image_size: Annotated[int, Field(ge=8, le=1024)] | None = None  # to bring images to, pixels
-    limit: Annotated[int, Field(ge=4)] | None = None  # how many of the images outside test are used
+    image_size: ImageSize | None = None
+    limit: MostImages | None = None
     validation: Annotated[int, Field(ge=1)] | None = None  # how many of those are validation images
     base_width: BaseWidth | None = None
     crop_padding: CropPadding | None = None  # 4 pixels are much for images of 8
     warmup_epochs: Annotated[float, Field(gt=0)] | None = None  # of recipes that have a warm-up
     targets: Targets | None = None
     evaluations: Evaluations | None = None
-    evaluated: Annotated[int, Field(ge=2)] | None = None  # how many of the scored images the evaluations use
+    evaluated: Annotated[int, Field(ge=2)] | None = None  # how many of them the further evaluations use
 
     def scaled(self, recipe: Mapping[str, Any]) -> dict[str, Any]:
         """Settings of a recipe, with what the scale sets in place of its own."""

@@ -23,16 +23,14 @@ from pure_nas.files import write_whole
 from pure_nas.paths import absolute, expanded
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
-from pure_nas.plans.estimate import Expected, expected_of
 from pure_nas.plans.experiment.file import ExperimentFile, ExperimentSource
 from pure_nas.plans.experiment.grid import EXPERIMENT_FILE, Grid, seconds_of_epochs, trainings_of
 from pure_nas.plans.experiment.scale import MOST_SEEDS, EvaluationName, Scale
-from pure_nas.plans.plan import FixedPlan, Training
-from pure_nas.plans.settings import locked, placed, record_start
+from pure_nas.plans.plan import FixedPlan
+from pure_nas.plans.settings import check_study_name, locked, placed, record_start
 from pure_nas.run.directory import EXPERIMENT, RunDirectory
 from pure_nas.run.environment import describe_environment
 from pure_nas.run.schema import SCHEMA
-from pure_nas.workers import Executor
 from pure_nas.workers.messages import EvaluationSettings
 from pure_nas.workers.resources import Resources, Work, Workers, check_workers
 
@@ -44,7 +42,8 @@ class ExperimentSettings:
     source: ExperimentSource
     scale_name: str | None = None  # the scale that is made; the file's first where it is None
     dataset: str | None = None  # instead of the scale's
-    seeds: int | None = None  # instead of the scale's; raising it goes on with a run
+    seeds: int | None = None  # instead of the scale's; a larger number resumes a run
+    study: str | None = None  # the run's name, and its folder's; after the experiment and its scale where it is None
     time_seconds: float | None = None  # after which this session stops
     device: str = "auto"
     workers: Workers = 1
@@ -54,7 +53,9 @@ class ExperimentSettings:
     def __post_init__(self) -> None:
         self.file.scale(self.scale_name)
         if self.seeds is not None and self.seeds > MOST_SEEDS:
-            raise UsageError(f"An experiment has at most {MOST_SEEDS:,} seeds, but --seeds is {self.seeds:,}.")
+            raise UsageError(f"An experiment has at most {MOST_SEEDS:,} seeds, not {self.seeds:,}.")
+        if self.study is not None:
+            check_study_name(self.study)
         check_workers(self.workers)
 
     @property
@@ -65,10 +66,13 @@ class ExperimentSettings:
     def scale(self) -> Scale:
         return self.file.scale(self.scale_name)[1]
 
-    @property
-    def default_folder(self) -> Path:
+    def folder_in(self, out: Path) -> Path:
+        """The run's folder. Where no study is named, `out` may be a run itself, as in commands of earlier versions."""
+        if self.study is None and RunDirectory(out).exists:
+            return out
         parts = [self.source.name, self.file.scale(self.scale_name)[0]]
-        return Path("runs") / "-".join([*parts, *([expanded(self.dataset).resolve().name] if self.dataset else [])])
+        given = [expanded(self.dataset).resolve().name] if self.dataset else []
+        return out / (self.study or "-".join([*parts, *given]))
 
     @property
     def dataset_name(self) -> str:
@@ -84,7 +88,7 @@ class ExperimentSettings:
         return str(path) if path.exists() or os.path.basename(name) != name else name
 
     def going_on_in(self, folder: Path) -> Self:
-        """The settings that go on with the run in a folder: one that left corrupt images out keeps to it."""
+        """The settings that resume the run in a folder: one that left corrupt images out keeps to it."""
         run = RunDirectory(folder)
         kept = run.exists and bool(run.settings().get("skip_corrupt"))
         return replace(self, skip_corrupt=self.skip_corrupt or kept)
@@ -148,20 +152,14 @@ class Prepared(Resources):
     budget: Budget
     grid: Grid
     evaluation: EvaluationSettings | None
-    scored: int  # images that a network is scored on
+    scored: int  # images that a network is evaluated on
     notes: Mapping[str, str]  # what is done otherwise than the file says, and why, by what it concerns
 
-    def expected(
-        self, trainings: list[Training], executor: Executor, epoch_seconds: Mapping[str, float] | None = None
-    ) -> dict[str, Expected]:
-        """Of each training, by its folder's name; measured, but where `epoch_seconds` has it by its digest."""
-        file, after = self.settings.file, 0
-        if file.split == "test":
-            after += self.scored
-        if self.evaluation:
-            after += self.evaluation.passes * min(self.evaluation.images or self.scored, self.scored)
-        each_epoch = file.split == "validation" or file.validation_curve
-        return expected_of(trainings, executor, self, each_epoch=each_epoch, after=after, epoch_seconds=epoch_seconds)
+    def plan(self, run: RunDirectory) -> FixedPlan:
+        """Every training, in the folder of a run."""
+        file, trainings = self.settings.file, tuple(trainings_of(run, self.grid))
+        test, curve = file.split == "test", file.validation_curve
+        return FixedPlan("experiment", trainings, final=test, curve=curve, evaluation=self.evaluation)
 
 
 def prepare(settings: ExperimentSettings) -> Prepared:
@@ -183,7 +181,7 @@ def prepare(settings: ExperimentSettings) -> Prepared:
     outside_test = dataset.train_and_validation
     held_out = file.split == "validation" or file.validation_curve
     notes = {
-        key: f"{asked:,} images are asked for, but there are {there:,}"
+        key: f"{asked:,} images were requested, but there are only {there:,}"
         for key, asked, there in (
             ("limit", scale.limit, len(outside_test) + dataset.skipped),
             ("evaluated", scale.evaluated, scored),
@@ -193,9 +191,7 @@ def prepare(settings: ExperimentSettings) -> Prepared:
     evaluation = settings.evaluation(dataset.image_size)
     if evaluation and (views := evaluation.views) and views.mirrored and not dataset.flip:
         shown = views.unmirrored()
-        notes["views"] = (
-            f"labels of {dataset.name} do not survive a mirror image: {shown.name} in place of {views.name}"
-        )
+        notes["views"] = f"mirroring changes labels of {dataset.name}: {shown.name} replaces {views.name}"
         evaluation = replace(evaluation, views=shown)
     return Prepared(
         settings=settings,
@@ -241,14 +237,8 @@ def opened(prepared: Prepared, folder: Path) -> Iterator[Experiment]:
     def is_copy(path: Path) -> bool:
         return path == file and path.is_file() and path.read_bytes() == text.encode()
 
-    with locked(run, wanted, is_copy, same="file, --scale and --dataset", option="--out"):
-        plan = FixedPlan(
-            "experiment",
-            tuple(trainings_of(run, grid)),
-            final=settings.file.split == "test",
-            curve=settings.file.validation_curve,
-            evaluation=prepared.evaluation,
-        )
+    with locked(run, wanted, is_copy):
+        plan = prepared.plan(run)
         before = run.settings() if run.exists else {}
         # Epochs take as long as they did where the last session trained on such a machine with as many workers.
         alike = all(before.get(key) == wanted[key] for key in ("machine", "workers"))

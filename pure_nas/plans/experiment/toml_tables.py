@@ -16,8 +16,8 @@ from pure_nas.errors import UsageError
 from pure_nas.space.architecture import OF_UNITS, Architecture
 from pure_nas.space.axis import Pattern, UnitName, expand
 from pure_nas.space.field import FieldFaults, KeyPath, ReadBy, ValueReader, descriptions, field_type, with_fields_of
-from pure_nas.space.recipe import DecayValue, LearningRate, Recipe, WeightDecay
-from pure_nas.space.unit import PARAMETER_KINDS, get_unit, settings_read
+from pure_nas.space.recipe import Recipe, WeightDecay
+from pure_nas.space.unit import PARAMETER_KINDS, DecayValue, LearningRate, get_unit, settings_read
 from pure_nas.validation import FrozenModel
 
 _DEPTHS = sorted({18, 34, 50, 101, 152, *range(8, 1203, 6)})

@@ -26,7 +26,7 @@ class Limits:
 
     Attributes:
         params: parameters.
-        flops: flops of one image.
+        flops: FLOPs of one image.
         latency_ms: time of one image on the run's device, milliseconds.
 
     Example:

@@ -60,5 +60,5 @@ def take_place(run: RunDirectory, new: TrialDirectory, *, everything: bool = Fal
     except OSError as error:
         raise RunError(
             f"{new.path}, where a trial was trained again, cannot be moved into {old.path}: {reason(error)}.",
-            hint="Remove what is in the way, then give the same command again.",
+            hint="Remove what is in the way, then run the same command again.",
         ) from error

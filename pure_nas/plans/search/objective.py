@@ -12,8 +12,10 @@ from optuna.study import StudyDirection
 from optuna.trial import FixedTrial, FrozenTrial, Trial
 
 from pure_nas.data.sources.own import AnyDataset
-from pure_nas.devices import hand_back_freed_memory
+from pure_nas.data.sources.registry import ImageSize
+from pure_nas.devices import AnyDevice, hand_back_freed_memory
 from pure_nas.errors import UsageError, reason
+from pure_nas.paths import AnyPath, path_of
 from pure_nas.plans.search.session import prepare
 from pure_nas.plans.search.settings import (
     AnyLimits,
@@ -47,26 +49,17 @@ class Objective:
     Training is in float32 on `device` whatever PyTorch's default dtype and device are.
 
     Args:
-        dataset: a dataset's name, the path of an image folder, or images of your own: see `own_dataset`.
-        space: a search space, its name or file; the one that suits the dataset if left out.
-        objectives: "error" first, then one or more of flops, params, latency, memory and noise_error, as names or as
-            one string ("error,flops"); all are minimised. Metrics of your own may be among them.
+        dataset, space, objectives, epochs, limits, device, data_dir, image_size, skip_corrupt: as in `search`.
         images: another word for `dataset`.
         metric: a further objective: a `Metric`, or the function that computes one; see `Metric`.
-        epochs: epochs of each trial; the space's if left out.
-        limits: what a candidate may cost, also as a mapping: {"params": "300k", "flops": 80e6, "latency": "2ms"}.
-        device: "auto", "cpu", "cuda" or "cuda:N".
         seed: decides the validation split, weights and order; None draws one, which `seed` then tells.
-        data_dir: where datasets are kept.
-        image_size: pixels to bring images to; their own if left out.
-        skip_corrupt: leave corrupt images out instead of refusing.
 
     Attributes:
         seed: the seed in use.
 
     Raises:
         UsageError: a name or value cannot be used.
-        DataError: the images cannot be had.
+        DataError: the images are not available.
 
     Example:
         >>> import optuna
@@ -88,10 +81,10 @@ class Objective:
         metric: AnyObjective | None = None,
         epochs: int | None = None,
         limits: AnyLimits = None,
-        device: str = "auto",
+        device: AnyDevice = "auto",
         seed: Count | None = 0,
-        data_dir: Path | str | None = None,
-        image_size: int | None = None,
+        data_dir: AnyPath | None = None,
+        image_size: ImageSize | None = None,
         skip_corrupt: bool = False,
     ) -> None:
         images = images if dataset is None else dataset
@@ -105,9 +98,9 @@ class Objective:
             objectives=listed(objectives) if metric is None else [*listed(objectives), metric],
             epochs=epochs,
             limits=limits,
-            device=device,
+            device=str(device),
             seed=self.seed,
-            data_dir=data_dir,
+            data_dir=path_of(data_dir),
             image_size=image_size,
             skip_corrupt=skip_corrupt,
         )

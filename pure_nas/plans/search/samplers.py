@@ -36,7 +36,7 @@ def choose_sampler(
         closed_form: whether every cost that is minimised is known before a training.
     """
     if choice != "auto":
-        return ChosenSampler(choice, "as asked for")
+        return ChosenSampler(choice, "as requested")
     if closed_form:
         return ChosenSampler("forecast", "costs are known before a training, so that only errors are forecast")
     if trials > MANY_TRIALS:
@@ -50,7 +50,7 @@ def choose_sampler(
 
 
 def make_sampler(name: OptunaSampler, seed: int, number: int, given: int = 0) -> BaseSampler:
-    """A fresh sampler of Optuna for each trial, so that a study goes on as if it had not been stopped.
+    """A fresh sampler of Optuna for each trial, so that a study resumes as if it had not been stopped.
 
     Never multivariate or grouped TPE, which collapse with several objectives. Baselines are `given`, not startup: all
     are all-conv or all-product, and would teach a model never to mix.

@@ -69,8 +69,8 @@ def reconcile(
                 study.begin(candidate, labels.get(candidate.digest, ""))
             else:
                 raise RunError(
-                    f"{folder.path} is missing, but later trials are there.",
-                    hint="Put it back, or start anew with another --study.",
+                    f"{folder.path} is missing, but there are later trials.",
+                    hint="Restore it, or start a new search with another --study.",
                 )
             stored = study.trials
         running = stored[number].state == TrialState.RUNNING
@@ -85,7 +85,7 @@ def reconcile(
         else:
             raise RunError(
                 f"Trial {number} is {stored[number].state.name.lower()} in the study, but {folder.path} has no result.",
-                hint="Put the folder back. If another program added the trial, move study.db away: the study is "
+                hint="Restore the folder. If another program added the trial, move study.db away: the study is "
                 "rebuilt from the folders.",
             )
     return finished, unfinished
@@ -117,9 +117,8 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         begun = {record.baseline for record in self._records.values()} | {asked.baseline for asked in unfinished}
         self._baselines = deque(baseline for baseline in self.baselines if baseline.label not in begun)
         if self.settings.lag is not None:
-            self._baselines = deque(
-                sorted(self._baselines, key=lambda each: cost_of(each.candidate.architecture).flops)
-            )
+            by_cost = sorted(self._baselines, key=lambda each: cost_of(each.candidate.architecture).flops)
+            self._baselines = deque(by_cost)
         lost, self.without_weights = have_lost_weights(self.run, self.results, everything=self.restore_weights)
         self.lost = deque(lost)
 

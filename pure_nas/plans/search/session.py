@@ -169,8 +169,7 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
 
         # Before the run is begun: a storage that cannot be opened must leave none behind that insists on it.
         storage = opened_storage() if settings.storage is not None else None
-        held = locked(run, wanted, lambda file: file.match("study.db*"), same="settings", option="--study or --out")
-        stack.enter_context(held)
+        stack.enter_context(locked(run, wanted, lambda file: file.match("study.db*")))
         if run.exists:  # one that was renamed keeps the name of its study
             wanted["study"] = str(run.settings().get("study", settings.study))
         sampler, reference = _decided(prepared, run)

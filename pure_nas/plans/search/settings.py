@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PureWindowsPath
 from typing import Any, TypeAlias
 
 from pure_nas.data.sources.own import AnyDataset, dataset_name
@@ -15,20 +14,16 @@ from pure_nas.objectives import CLOSED_FORM, COST_KEYS, METRICS, Metric, require
 from pure_nas.paths import absolute, expanded
 from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.samplers import SamplerChoice
-from pure_nas.plans.settings import ImageSettings, placed
+from pure_nas.plans.settings import ImageSettings, check_study_name, placed
 from pure_nas.run.environment import without_password
 from pure_nas.run.schema import SCHEMA
 from pure_nas.space.catalogue import default_space_for, load_space
 from pure_nas.space.search_space import SearchSpace
-from pure_nas.validation import shown
 from pure_nas.workers.resources import Workers, check_workers
 
 AnySpace = SearchSpace | str | os.PathLike[str] | None
 AnyLimits: TypeAlias = "Limits | Mapping[str, float | str | None] | None"
 AnyObjective = str | Metric | Callable[..., float]
-
-_LONGEST_NAME = 200
-_WINDOWS = os.name == "nt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,17 +47,13 @@ class SearchSettings(ImageSettings):
     storage: str | None = field(default=None, repr=False)  # a URL, which may hold a password; None: in the run's folder
 
     def __post_init__(self) -> None:
-        _check_study_name(self.study)
+        check_study_name(self.study)
         for name in self.objectives:
             require_objective(name)
-        if self.objectives[:1] != ("error",) or len(set(self.objectives)) != len(self.objectives):
+        if self.objectives[:1] != ("error",) or len(set(self.objectives)) != max(2, len(self.objectives)):
             raise UsageError(
-                f"The objectives {','.join(self.objectives)} must begin with error and name each cost once.",
-                hint="For example error,flops.",
-            )
-        if len(self.objectives) < 2:
-            raise UsageError(
-                "A search needs a cost besides error.", hint="For example error,params; noise_error counts as one."
+                f'The objectives "{",".join(self.objectives)}" must begin with error and name costs, each once.',
+                hint="For example error,params; noise_error counts as a cost.",
             )
         check_workers(self.workers)
         if self.sampler == "forecast" and not self.closed_form:
@@ -81,7 +72,7 @@ class SearchSettings(ImageSettings):
         if self.workers not in (1, "auto") and self.measures_latency:
             raise UsageError(
                 f"Latency cannot be measured while {self.workers} networks train at once.",
-                hint="Leave --workers out, or take flops for latency.",
+                hint="Leave workers at 1, or use flops instead of latency.",
             )
 
     @property
@@ -128,22 +119,6 @@ class SearchSettings(ImageSettings):
         }
 
 
-def _check_study_name(name: str) -> None:
-    faults = {
-        "is empty": not name,
-        "begins with a dot or has a slash": name.startswith(".") or "/" in name or "\\" in name,
-        "has characters that cannot be printed": not name.isprintable(),
-        f"is longer than {_LONGEST_NAME} bytes": len(name.encode(errors="replace")) > _LONGEST_NAME,
-        "cannot be a folder's on Windows": _WINDOWS
-        and (set(name) & set('<>:"|?*') or name[-1:] in (".", " ") or PureWindowsPath(name).is_reserved()),
-    }
-    if fault := next((fault for fault, found in faults.items() if found), None):
-        raise UsageError(
-            f"The study name {shown(name)} {fault}.",
-            hint="It names the folder of the run, in the folder that --out names: for example --study first-try",
-        )
-
-
 def objective_values(
     names: Sequence[str], metrics: Mapping[str, float], cost: Mapping[str, float]
 ) -> tuple[float, ...]:
@@ -160,9 +135,6 @@ def settings_for(
     trials: int | None = None,
     epochs: int | None,
     limits: AnyLimits,
-    seed: int,
-    data_dir: os.PathLike[str] | str | None,
-    image_size: int | None,
     **others: Any,
 ) -> SearchSettings:
     """The settings of a search from what a caller may give, own images, metrics and spaces included."""
@@ -178,9 +150,6 @@ def settings_for(
         trials=chosen.run.trials,
         objectives=tuple(map(_objective, listed(objectives))),
         limits=limits if isinstance(limits, Limits) else Limits.of({} if limits is None else limits),
-        seed=seed,
-        data_dir=None if data_dir is None else expanded(os.fspath(data_dir)),
-        image_size=image_size,
         **others,
     )
 

@@ -76,7 +76,7 @@ def open_storage(database: Path, url: str | None) -> RDBStorage:
         if database.parent.is_dir() and shutil.disk_usage(database.parent).free < _ROOM_NEEDED:
             raise RunError(
                 f"The study {database} cannot be written: the disk is full.",
-                hint="Free some space, then give the same command again.",
+                hint="Free some space, then run the same command again.",
             ) from error
         cause, hint = fault_of(error)
         damaged = "is damaged or cannot" if hint == REBUILD else "cannot"
@@ -90,7 +90,7 @@ def _open_url(url: str) -> RDBStorage:
     )
     if not re.match(r"[\w+]+://", url):
         shown = url if url.count(":") < 2 and "@" not in url else f"{url.partition(':')[0]}:..."
-        raise UsageError(f'The storage "{shown}" cannot be opened: it is no URL.', hint=example)
+        raise UsageError(f'The storage "{shown}" cannot be opened: it is not a URL.', hint=example)
     on_server = not url.startswith("sqlite")
     options: dict[str, Any] = {"pool_pre_ping": True} if on_server else {"connect_args": {"timeout": _LOCKED_SECONDS}}
     try:
@@ -132,7 +132,7 @@ def _patient_connect(dialect: Any, _record: Any, arguments: Any, options: Any) -
             if time.monotonic() > deadline:
                 raise
             if not told:
-                logger.warning("The storage does not answer (%s); trying again for a minute.", fault_of(error)[0])
+                logger.warning("The storage does not respond (%s); retrying for a minute.", fault_of(error)[0])
             told = True
             time.sleep(1)
 

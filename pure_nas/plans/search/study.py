@@ -141,8 +141,8 @@ class SearchStudy:
             stored = len(self.trials)
         if stored != number + 1:
             raise RunError(
-                f'Another program added trials to the study "{self.name}" while this search ran; a study '
-                "has one search.",
+                f'Another program added trials to the study "{self.name}" while this search ran; only '
+                "one search may use a study.",
                 hint=REBUILD,
             )
 

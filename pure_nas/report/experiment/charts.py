@@ -214,12 +214,12 @@ def _hover(row: Row) -> str:
         lines.append(f"95 % interval {interval_text(row.spread_interval)}")
     lines.append(f"{show_number(row.params)} parameters, {show_number(row.flops)} FLOPs, depth {row.depth}")
     if row.seconds is not None:
-        lines.append(f"{show_seconds(row.seconds)} a training")
+        lines.append(f"{show_seconds(row.seconds)} per training")
     return "\n".join(lines)
 
 
 def _difference_text(comparison: Comparison) -> str:
-    survivors = " over the seeds that came through" if comparison.of_survivors else ""
+    survivors = " over the seeds that did not diverge" if comparison.of_survivors else ""
     interval = f", 95 % interval {points_text(comparison.interval)}" if comparison.interval else ""
     return f"{show_points(comparison.difference or 0)} points{survivors}{interval}: {comparison.verdict_text}"
 
@@ -281,7 +281,9 @@ def network_styles(rows: Sequence[Row]) -> Styles:
     """The style of every row, by its label: a colour a table, a dash a series, paler towards a series' beginning."""
     roles: dict[str, str] = {}
     for row in rows:
-        roles[row.table] = roles.get(row.table) or _role(style_of(row.kind).role, list(roles.values()))
+        usual, taken = style_of(row.kind).role, list(roles.values())
+        least = min(_ROLES, key=lambda role: (taken.count(role), _ROLES.index(role)))
+        roles.setdefault(row.table, usual if usual not in taken else least)
     numbers = {row.label: str(number) for number, row in enumerate(rows, start=1)}
     long = any(len(label) > _LONGEST_END for label in numbers)
     drawn = Counter[str]()
@@ -300,11 +302,6 @@ def network_styles(rows: Sequence[Row]) -> Styles:
                 end=numbers[row.label] if long else row.label,
             )
     return found
-
-
-def _role(usual: str, taken: Sequence[str]) -> str:
-    """The unit's own colour, or else the one that is used least."""
-    return usual if usual not in taken else min(_ROLES, key=lambda role: (taken.count(role), _ROLES.index(role)))
 
 
 def varied(rows: Sequence[Row]) -> list[list[Row]]:

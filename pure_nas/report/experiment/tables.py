@@ -11,7 +11,7 @@ from pure_nas.analysis.convergence import Speed
 from pure_nas.analysis.statistics import Spread
 from pure_nas.findings.findings import Comparison, Findings
 from pure_nas.findings.rows import EvaluationOverSeeds, MeasureName, Row
-from pure_nas.quantities import counted, show_number, show_points, show_seconds
+from pure_nas.quantities import cost_label, counted, show_number, show_points, show_seconds
 from pure_nas.report.convergence_table import Learner, convergence_table
 from pure_nas.report.notes import notes
 from pure_nas.report.table import (
@@ -51,7 +51,10 @@ def experiment_tables(findings: Findings) -> dict[str, Table]:
             findings, "intensity", _intensity, "Accuracy when all values of an image are multiplied by a factor"
         ),
         "features": _per_network(
-            findings, "features", _features, "Cosine of the features with those of the images as they are"
+            findings,
+            "features",
+            lambda found: {f"× {each.factor:g}": number(_mean(each.cosine), 3) for each in found.intensity},
+            "Cosine similarity to the features of the unchanged images",
         ),
         "intensity-differences": _differences(findings, "intensity", "averaged over the factors other than 1"),
         "convergence": _convergence(findings),
@@ -71,7 +74,7 @@ def networks_table(findings: Findings) -> Table:
         *([Column("interval", "95 % interval", detail=1)] if any(row.spread_interval for row in rows) else []),
         *([Column("seeds", "seeds", "left")] if any(row.diverged or row.missing for row in rows) else []),
         Column("params", "params", detail=2),
-        Column("flops", "FLOPs"),
+        Column("flops", cost_label("flops")),
         Column("depth", "depth", detail=3),
         Column("seconds", "time"),
     ]
@@ -160,7 +163,7 @@ def accuracy_text(row: Row) -> str:
     """Mean and standard deviation, or why there is none."""
     if row.accuracies:
         return mean_text(row.accuracies)
-    return "no seed came through" if row.diverged else "not trained yet"
+    return "every seed diverged" if row.diverged else "not trained yet"
 
 
 def points_text(interval: tuple[float, float] | None) -> str:
@@ -200,7 +203,7 @@ def _comparison_cells(comparison: Comparison) -> dict[str, Cell]:
         "p_adjusted": _p_value(comparison.p_adjusted),
         "verdict": Cell(comparison.verdict_text, comparison.verdict_text, tone=_TONES.get(comparison.verdict, "")),
         **{name: Cell(getattr(comparison, name)) for name in _COMPARISON_COUNTS},
-        "repeats": Cell(" beside ".join(comparison.repeats or ())),
+        "repeats": Cell(" with ".join(comparison.repeats or ())),
     }
     for speed in comparison.speeds:
         for unit, found in (("epochs", speed.epochs), ("seconds", speed.seconds)):
@@ -268,10 +271,6 @@ def _intensity(found: EvaluationOverSeeds) -> dict[str, Cell]:
         f"× {each.factor:g}": replace(share(each.accuracy.mean), more=f"{100 * each.agreement.mean:.0f} % same class")
         for each in found.intensity
     }
-
-
-def _features(found: EvaluationOverSeeds) -> dict[str, Cell]:
-    return {f"× {each.factor:g}": number(_mean(each.cosine), 3) for each in found.intensity}
 
 
 def _convergence(findings: Findings) -> Table:

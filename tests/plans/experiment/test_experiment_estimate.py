@@ -11,6 +11,7 @@ import pytest
 from experiment_files import go, results_of, settings_of
 
 from pure_nas.files import read_json_lines
+from pure_nas.plans.estimate import expected_of
 from pure_nas.plans.experiment.session import opened, prepare
 from pure_nas.space.candidate import Candidate
 from pure_nas.workers import InlineExecutor
@@ -24,7 +25,7 @@ def test_the_estimate_grows_with_the_work(text: str, tmp_path: Path, monkeypatch
     def seconds(changed: str) -> dict[str, float]:
         prepared = prepare(settings_of(changed))
         with opened(prepared, tmp_path / sha256(changed.encode()).hexdigest()) as experiment:
-            found = prepared.expected(experiment.plan.missing, experiment.driver.workers(1)[0])
+            found = expected_of(experiment.plan, experiment.driver.workers(1)[0], prepared, prepared.scored)
             return {name: each.seconds for name, each in found.items()}
 
     once = seconds(text)
@@ -54,7 +55,8 @@ def test_an_epoch_of_the_estimate_is_what_a_short_session_must_do(
     for split in ("test", "validation"):
         prepared = prepare(settings_of(text.replace("schema = 1", f'schema = 1\nsplit = "{split}"')))
         with opened(prepared, tmp_path / split) as experiment:
-            found[split] = prepared.expected(experiment.plan.missing, experiment.driver.workers(1)[0])["adds-seed1"]
+            executor = experiment.driver.workers(1)[0]
+            found[split] = expected_of(experiment.plan, executor, prepared, prepared.scored)["adds-seed1"]
     # Test images are scored once at the end, validation images (beside as many that set the norms) in every epoch.
     train, held_out = (len(images) for images in (prepared.dataset.train, prepared.dataset.validation))
     assert (found["test"].epoch, found["test"].after) == (pytest.approx(0.072), pytest.approx(0.35 * 0.024))
@@ -82,9 +84,8 @@ def test_what_was_trained_before_is_not_measured_anew(
         timed.clear()
         prepared = prepare(settings_of(text, **fields))
         with opened(prepared, folder) as experiment:
-            found = prepared.expected(
-                experiment.plan.missing, experiment.driver.workers(1)[0], experiment.epoch_seconds
-            )
+            executor = experiment.driver.workers(1)[0]
+            found = expected_of(experiment.plan, executor, prepared, prepared.scored, experiment.epoch_seconds)
             return {name: each.epoch for name, each in found.items()}
 
     found = expected()
@@ -121,7 +122,7 @@ def test_a_scale_that_asks_for_more_images_than_there_are_is_told_how_many(text:
     more = text.replace("schema = 1", 'schema = 1\nevaluations = ["quality"]')
     more = more.replace('cost = "seconds"', 'cost = "seconds"\nlimit = 5000\nevaluated = 25')
     assert prepare(settings_of(more)).notes == {
-        "limit": "5,000 images are asked for, but there are 72",
-        "evaluated": "25 images are asked for, but there are 24",
+        "limit": "5,000 images were requested, but there are only 72",
+        "evaluated": "25 images were requested, but there are only 24",
     }
     assert prepare(settings_of(more.replace("5000", "72").replace("25", "24"))).notes == {}

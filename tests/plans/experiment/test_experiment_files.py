@@ -1,4 +1,4 @@
-"""Experiment files: what they may say, and how every fault of one is told."""
+"""Experiment files: what they may say, and how every error of one is told."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def test_every_fault_of_a_file_is_told_at_once_with_the_nearest_names() -> None:
         "networks.b.against": "a name or a list of names",
         "networks.c": "threshold_init has 2 values for 3 stages",
         "networks.d.threshold_init": "input should be less than or equal to 50, got 80",
-        "networks.d.against": '"c2" is none of the networks',
+        "networks.d.against": '"c2" is not one of the networks',
         "networks.e": "relu_in_block would be ignored: no unit of the network reads it (conv)",
         "networks.f.threshold_init.1": "input should be a valid number, got 'x'",
         "recipes.r.momentm": 'did you mean "momentum"',
@@ -233,9 +233,9 @@ def test_every_fault_of_a_file_is_told_at_once_with_the_nearest_names() -> None:
         "recipes.r.learning_rate.exponent": 'did you mean "exponents"',
         "recipes.r.weight_decay.schedule": 'did you mean "linear"',
         "recipes.s.weight_decay.conv.strt": 'unknown key "strt"; did you mean "start"',
-        "recipes.s.against": '"q" is none of the recipes; known: r, s, w',
-        "reference": '"nobody" is none of the networks',
-        "scales.s.recipes.0": '"t" is none of the recipes',
+        "recipes.s.against": '"q" is not one of the recipes; known: r, s, w',
+        "reference": '"nobody" is not one of the networks',
+        "scales.s.recipes.0": '"t" is not one of the recipes',
         "scales.s.epoch": 'did you mean "epochs"',
         "scales.s.epochs": "is missing",
         "scales.s.seeds": "greater than or equal to 1",
@@ -318,14 +318,14 @@ def test_names_that_refer_to_nothing_are_told() -> None:
         file_of(NAMES, recipes, head='reference = "pure30"\n', scale=scale)
     lines = raised.value.message.splitlines()[1:]
     for place, words in {
-        "reference": '"pure30" is none of the networks; did you mean "pure32"',
-        "networks.a.against": '"c" is none of the networks',
-        "networks.a.recipes.1": '"slo" is none of the recipes; did you mean "slow"',
+        "reference": '"pure30" is not one of the networks; did you mean "pure32"',
+        "networks.a.against": '"c" is not one of the networks',
+        "networks.a.recipes.1": '"slo" is not one of the recipes; did you mean "slow"',
         "networks.b.against": "d has 3 entries for 2 of b",
         'networks."t 2"': 'its "t 2" is also in networks.t',
-        "recipes.fast.against": '"fst" is none of the recipes; did you mean "fast"',
+        "recipes.fast.against": '"fst" is not one of the recipes; did you mean "fast"',
         "scales.s.networks.1": 'did you mean "pure32"',
-        "scales.s.recipes.0": '"quick" is none of the recipes',
+        "scales.s.recipes.0": '"quick" is not one of the recipes',
     }.items():
         assert any(line.startswith(f"  {place}: ") and words in line for line in lines), (place, lines)
     assert len(lines) == 8

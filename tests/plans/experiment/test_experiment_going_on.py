@@ -1,4 +1,4 @@
-"""What a run may go on with, what it refuses to become, and which folders it leaves alone."""
+"""What a run may resume with, what it refuses to become, and which folders it leaves alone."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_the_stated_cost_is_of_the_files_own_images(
     shutil.copytree(image_folder, tmp_path / "images")
     go(replace(relative, dataset="images"), tmp_path / "other")
     assert results_of(tmp_path / "other").stated_cost is None
-    # A run from before that was recorded goes on, and is read as it was then.
+    # A run from before that was recorded resumes, and is read as it was then.
     for name, cost in (("own", None), ("other", None)):
         run = RunDirectory(tmp_path / name)
         run.write_settings({key: each for key, each in run.settings().items() if key != "dataset_replaced"})
@@ -190,7 +190,7 @@ def test_corrupt_images_are_left_out_if_asked_and_from_then_on(text: str, image_
 
 
 def test_other_settings_that_make_no_sense_are_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="at most 1,000 seeds, but --seeds is 1,001"):
+    with pytest.raises(UsageError, match="at most 1,000 seeds, not 1,001"):
         settings_of(text, seeds=1001)
     with pytest.raises(UsageError, match=r'no scale "tin" in this experiment; did you mean "tiny"\?'):
         settings_of(text, scale_name="tin")

@@ -1,4 +1,4 @@
-"""An experiment trains its grid, and goes on where it was stopped."""
+"""An experiment trains its grid, and resumes where it was stopped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from experiment_files import go, interrupted, numbers, results_of, settings_of
 from heard import Heard
 from interleaved import Interleaved
 
-from pure_nas.data.dataset import load_dataset
+from benchmarks.images import load_dataset
 from pure_nas.files import read_json
 from pure_nas.findings.findings import findings_of
 from pure_nas.nn.network import build

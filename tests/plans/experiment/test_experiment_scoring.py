@@ -9,7 +9,7 @@ import pytest
 import torch
 from experiment_files import go, numbers, results_of, settings_of
 
-from pure_nas.data.dataset import load_dataset
+from benchmarks.images import load_dataset
 from pure_nas.errors import DataError, UsageError
 from pure_nas.evaluation.noise import NOISE_KINDS, Noise
 from pure_nas.evaluation.views import Views
@@ -99,9 +99,7 @@ def test_mirror_images_are_left_out_where_they_change_the_label(text: str) -> No
     assert (kept.evaluation.views, kept.notes) == (Views("ten-crop", (10,)), {})
     assert dropped.evaluation is not None
     assert dropped.evaluation.views == Views("five-crop", (10,))
-    assert dropped.notes == {
-        "views": "labels of digits do not survive a mirror image: five-crop at 10 in place of ten-crop at 10"
-    }
+    assert dropped.notes == {"views": "mirroring changes labels of digits: five-crop at 10 replaces ten-crop at 10"}
 
 
 def test_a_folder_that_a_file_names_is_relative_to_it(

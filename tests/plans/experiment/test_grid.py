@@ -140,7 +140,7 @@ def test_a_reference_may_be_named_with_its_recipe() -> None:
     # A scale that lacks that cell compares recipes as they ask for it.
     assert compared(grid_of(body + RECIPES, 'recipes = ["clipped"]\n')) == []
     for wrong in ("a, usul", "c, usual"):
-        with pytest.raises(ConfigError, match=rf'networks\.b\.against: "{wrong[0]}.*" is none of the networks'):
+        with pytest.raises(ConfigError, match=rf'networks\.b\.against: "{wrong[0]}.*" is not one of the networks'):
             grid_of(body.replace("a, usual", wrong) + RECIPES)
 
 
@@ -182,7 +182,7 @@ def test_every_cell_has_a_folder_of_its_own_that_any_system_can_hold() -> None:
 
 def test_a_network_that_the_images_do_not_fit_is_named() -> None:
     file = ExperimentFile.from_toml(HEAD + DEPTHS + SCALE)
-    with pytest.raises(ConfigError, match=r"The network resnet8 has 1 fault:\n  num_classes"):
+    with pytest.raises(ConfigError, match=r"The network resnet8 has 1 error:\n  num_classes"):
         Grid.of(file, file.scale(None)[1], {**IMAGES, "num_classes": 1})
 
 

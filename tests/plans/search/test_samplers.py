@@ -28,7 +28,7 @@ NAMES: tuple[OptunaSampler, ...] = ("tpe", "nsga2", "gp", "random")
 def test_auto_chooses_by_the_number_and_length_of_trials(trials: int, seconds: float, chosen: str) -> None:
     found = choose_sampler("auto", trials, seconds)
     assert found.name == chosen
-    assert found.reason not in ("", "as asked for")
+    assert found.reason not in ("", "as requested")
 
 
 def test_auto_forecasts_errors_where_costs_are_known() -> None:
@@ -38,7 +38,7 @@ def test_auto_forecasts_errors_where_costs_are_known() -> None:
 @pytest.mark.parametrize("name", ["forecast", *NAMES])
 def test_what_was_asked_for_is_taken(name: SamplerName) -> None:
     found = choose_sampler(name, 10_000, 0.0)
-    assert (found.name, found.reason) == (name, "as asked for")
+    assert (found.name, found.reason) == (name, "as requested")
     assert set(get_args(SamplerChoice)) == {"auto", "forecast", *NAMES}
 
 

@@ -10,7 +10,7 @@ import pytest
 from searches import settings_for
 
 from pure_nas.errors import RunError, UsageError
-from pure_nas.plans.search import settings as settings_module
+from pure_nas.plans import settings as settings_module
 from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.settings import settings_for as settings_of
 from pure_nas.plans.settings import require_same
@@ -44,7 +44,7 @@ def test_what_is_measured_are_the_costs_among_the_objectives(fields: dict[str, A
 
 
 def go_on(run: RunDirectory, wanted: dict[str, Any]) -> None:
-    require_same(run, wanted, same="settings", option="--study")
+    require_same(run, wanted)
 
 
 def started(path: Path, settings: dict[str, Any]) -> RunDirectory:
@@ -117,9 +117,10 @@ def test_many_differences_are_cut(tmp_path: Path) -> None:
     assert lines[-1] == "  and 10 more"
 
 
-@pytest.mark.parametrize("schema", [0, 2, None])
-def test_a_run_of_another_version_is_refused(schema: int | None, tmp_path: Path) -> None:
-    run = started(tmp_path, {"schema": schema})
+@pytest.mark.parametrize("text", ["schema = 0", "schema = 2", ""])
+def test_a_run_of_another_version_is_refused(text: str, tmp_path: Path) -> None:
+    run = started(tmp_path, {})
+    run.settings_path.write_text(text, encoding="utf-8")
     with pytest.raises(RunError, match="this version of pure-nas reads 1"):
         go_on(run, {"schema": 1})
 

@@ -123,7 +123,7 @@ def test_a_driver_that_is_missing_is_named(url: str, package: str, tmp_path: Pat
 def test_an_option_that_is_none_of_the_driver_is_looked_for_in_the_url(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match='invalid connection option "colour"') as raised:
         open_storage(tmp_path / "study.db", "postgresql+psycopg://127.0.0.1:1/name?colour=red")
-    assert raised.value.hint == "Check what is behind the ? of --storage."
+    assert raised.value.hint == "Check the part of --storage after the ?."
 
 
 @pytest.mark.parametrize(

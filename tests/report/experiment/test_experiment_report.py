@@ -250,7 +250,7 @@ def test_page_says_what_diverged_and_what_the_verdicts_count(run: RunDirectory) 
     said = texts(run)
     assert "1, 2 diverged training loss became nan in epoch 2" in said["networks"]
     assert "corrected for their number (Holm)" in said["comparisons"]
-    assert "In brackets: of the seeds that came through" in said["comparisons"]
+    assert "In brackets: only the seeds that did not diverge" in said["comparisons"]
     assert "pure20 resnet20 (+2.40) – – – 2 of 3 seeds diverged" in said["comparisons"]
     _, _, differences = said["noise"].partition("network compared with gaussian speckle")
     assert differences.count("no difference shown") == 6
@@ -285,11 +285,11 @@ def test_page_says_how_many_images_and_what_differences_hold(run: RunDirectory) 
     said = texts(run)
     for part in ("networks", "noise", "light"):
         assert "Evaluated on 100 of the 359 test images" in said[part]
-    assert "on the images as they are is part of these differences" in said["noise"]
+    assert "These differences include those on the unchanged images" in said["noise"]
     assert "network top-5 flip, top-1 flip, top-5 calibration error" in said["networks"]
     assert "62.80 % 80 % same class" in said["light"]
     assert "+ resnet8 0.900 1.000 0.900" in said["light"]
-    assert "affine change of what a network sees" in said["light"]
+    assert "changes the network's input affinely" in said["light"]
 
 
 @pytest.mark.parametrize(("seeds", "arrows"), [(3, 0), (2, 4)])
@@ -337,7 +337,7 @@ def test_a_damaged_result_has_the_way_out_of_an_experiment(tmp_path: Path, damag
     result.write_text(damage)
     with pytest.raises(RunError, match="is damaged") as caught:
         write_experiment_report(run)
-    assert caught.value.hint == "Put a good copy back, or remove the folder and give the experiment's command again."
+    assert caught.value.hint == "Restore a good copy, or remove the folder and run the experiment's command again."
 
 
 def test_hostile_names_are_shown_and_not_run(browser: Chrome, tmp_path: Path) -> None:
@@ -376,7 +376,7 @@ def test_figures_are_written_for_papers_and_are_the_same_every_time(run: RunDire
 def test_lines_of_networks_that_only_diverged_say_so(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", sick=["resnet8"], seeds=2)
     chart = page_charts(found_in(run))["accuracy"]
-    assert chart.notes == [(0, "no seed came through")]
+    assert chart.notes == [(0, "every seed diverged")]
     assert (chart.y.ticks or {})[0] == "resnet8"
 
 

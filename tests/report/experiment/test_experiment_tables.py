@@ -92,8 +92,8 @@ def test_comparisons_have_difference_interval_p_and_verdict() -> None:
         ["pure8", "resnet8", "(+30.00)", "–", "–", "–", "2 of 3 seeds diverged"],
     ]
     notes = " ".join(compared.notes)
-    assert "In brackets: of the seeds that came through." in notes
-    assert "flatters the side that lost some" in notes
+    assert "In brackets: only the seeds that did not diverge." in notes
+    assert "favours the network that lost seeds" in notes
     assert "one are" not in notes
 
 
@@ -104,9 +104,9 @@ def test_differences_by_another_measure_are_starred_where_they_are_shown() -> No
         ["conv", "resnet8", "+2.00 * +1.00 to +3.00 p < 0.001, < 0.001 corrected better"],
         ["pure8", "resnet8", "(+30.00) 2 of 3 seeds diverged"],
     ]
-    assert differences.notes[0].startswith("*: shown by p")
+    assert differences.notes[0].startswith("*: shown, with p")
     assert "intensity-differences" not in tables
-    assert "2 were tested (1 of them of more than the plain accuracy)" in " ".join(tables["comparisons"].notes)
+    assert "2 were tested (1 of them on measures other than plain accuracy)" in " ".join(tables["comparisons"].notes)
 
 
 def test_speeds_are_of_each_accuracy_with_epochs_and_seconds() -> None:

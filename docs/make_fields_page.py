@@ -1,8 +1,9 @@
-"""docs/fields.md, made from the descriptions of the fields: python tests/space/fields_page.py > docs/fields.md"""
+"""Writes docs/fields.md, the page of all fields, from their descriptions: python docs/make_fields_page.py"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -11,11 +12,13 @@ from pure_nas.space.architecture import Architecture
 from pure_nas.space.field import Described, default_of, descriptions, field_type
 from pure_nas.space.recipe import Recipe
 
+PAGE = Path(__file__).with_name("fields.md")
 HEAD = """# Fields
 
 What a network is and how it is trained, field by field. A search space sets a field in `[architecture]` or `[recipe]`
 to a value, `{ choices = [...] }` or `{ low = ..., high = ... }`; an experiment sets it in `[networks.NAME]` or
 `[recipes.NAME]` to a value or `{ each = [...] }`. `"none"` stands for None, which TOML cannot write.
+`python docs/make_fields_page.py` makes this page.
 """
 _BOUNDS = {"ge": "from {}", "gt": "above {}", "le": "to {}", "lt": "to below {}"}
 _WRITTEN = {
@@ -88,4 +91,4 @@ def _escaped(text: str) -> str:
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    PAGE.write_text(page(), encoding="utf-8")
