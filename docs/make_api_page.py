@@ -49,10 +49,14 @@ CHAPTERS = {
 TYPES = {
     "AnyDataset": "the name of a dataset, the path of an image folder, a `DatasetSpec`, or your own images: see "
     "`own_dataset`",
+    "AnyDevice": '"auto" (a GPU if there is one), "cpu", "cuda", "cuda:N" or a `torch.device`',
     "AnyLimits": 'a `Limits`, or a mapping such as `{"params": "300k", "latency": "2ms"}`; None: no limits',
     "AnyObjective": "the name of an objective or metric, a `Metric`, or a function that computes one",
     "AnyPath": "a str or a path; `~` is expanded",
     "AnySpace": "the name of a search space, the path of its file, or a `SearchSpace`; None: the one for the dataset",
+    "ImageSize": "a height and width in pixels, 8 to 1,024",
+    "LearningRate": "a number above 0, at most 100",
+    "DecayValue": "a number from 0 to 10",
     "Workers": 'a number of networks to train in parallel, or "auto"',
     "OwnImages": "a sequence of (image, label), such as a torchvision dataset, or a pair (images, labels)",
     "Compute": "the function of a `Metric`: takes a `Network` and batches of (images, labels), and returns a number",

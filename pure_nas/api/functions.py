@@ -150,11 +150,12 @@ def experiment(
     Args:
         name: a built-in experiment, or a .toml file.
         out: the folder that holds runs; the run is `out / study`, or `out` where that is one and no `study` is named.
-        study: what the run is called; NAME-SCALE if left out, or NAME-SCALE-DATASET where `dataset` is given.
-        scale: how large; the file's first if left out.
-        dataset: instead of the scale's.
-        seeds: trainings of each network; the scale's if left out.
+        study: name of the run (default: NAME-SCALE, or NAME-SCALE-DATASET where `dataset` is given).
+        scale: its size, such as "smoke" (default: the first in the file).
+        dataset: as in `search` (default: from the scale).
+        seeds: number of trainings per network (default: from the scale).
         time: seconds after which this call stops, or such as "2h".
+        device, workers, data_dir, skip_corrupt: as in `search`.
 
     Raises:
         RunError: trainings failed.
@@ -206,9 +207,9 @@ def train(
     Args:
         architecture: an architecture, with its recipe as a `Candidate`; or such as "pure20", an architecture.json or
             RUN:TRIAL. One without a recipe takes the usual one for its units.
-        dataset: as in `search`.
-        epochs: instead of the recipe's, like `batch_size` and `learning_rate`, which is then that of every parameter.
-        output: the folder that is written; runs/train-ARCHITECTURE-DATASET if left out.
+        dataset, device, seed, data_dir, image_size, skip_corrupt: as in `search`.
+        epochs, batch_size, learning_rate: replace the recipe's; the rate is then that of every parameter.
+        output: folder to write (default: runs/train-ARCHITECTURE-DATASET).
 
     Raises:
         RunError: the folder holds something else, or the network could not be trained.

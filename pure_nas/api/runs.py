@@ -116,7 +116,7 @@ class Run:
 
         Args:
             which, origin, seed: as in `load`.
-            directory: where to write (default: export/TRIAL in the run's folder).
+            output: where to write (default: export/TRIAL in the run's folder).
             format: "python" (a .py file with weights), "safetensors" (weights and architecture.json) or "json" (that).
             overwrite: replace files that differ.
 
