@@ -12,7 +12,6 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
-from pure_nas.cost.layers import cost_of
 from pure_nas.errors import UsageError
 from pure_nas.forecast.encoding import Encoding
 from pure_nas.forecast.forecast import Forecaster, Known
@@ -74,7 +73,7 @@ class ForecastSampler(BaseSampler):
         begun = [each.params for each in earlier]
 
         def taken(point: Point) -> bool:
-            return point.params in begun or not self._limits.kept_by(cost_of(point.candidate.architecture))
+            return point.params in begun or not self._limits.kept_by(point.candidate.architecture)
 
         rng = np.random.default_rng([self._seed, trial.number])
         point = propose(self._forecaster.after(known), trial.number, taken, rng)

@@ -9,7 +9,6 @@ from functools import cache, cached_property
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from pure_nas.cost.layers import cost_of
 from pure_nas.forecast.encoding import Encoding
 from pure_nas.forecast.forecast import Forecast, Forecaster, Known
 from pure_nas.forecast.proposal import propose
@@ -62,7 +61,7 @@ class Forecasts:
         trained, number = [point.params for point in points], len(begun)
 
         def taken(point: Point) -> bool:
-            return point.params in trained or not self.limits.kept_by(cost_of(point.candidate.architecture))
+            return point.params in trained or not self.limits.kept_by(point.candidate.architecture)
 
         with _one_thread().limit(limits=1, user_api="blas"):
             return propose(self._after(known), number - given, taken, self._generator(number, _PROPOSAL)).candidate

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from pure_nas.cost.layers import Cost, cost_of
+from pure_nas.cost.layers import cost_of
 from pure_nas.errors import UsageError, nearest
 from pure_nas.quantities import milliseconds_of, size_of
 from pure_nas.run.schema import Positive
@@ -62,8 +62,11 @@ class Limits:
         costs = self._costs(architecture, latency)
         return {f"max_{name}": costs[name] / bound - 1 for name, bound in self.given.items()}
 
-    def kept_by(self, cost: Cost) -> bool:
-        """Whether a network of that cost keeps the bounds on parameters and flops."""
+    def kept_by(self, architecture: Architecture) -> bool:
+        """Whether `architecture` keeps the bounds on parameters and FLOPs."""
+        if self.params is None and self.flops is None:
+            return True
+        cost = cost_of(architecture)
         return all(
             bound is None or value <= bound for bound, value in ((self.params, cost.params), (self.flops, cost.flops))
         )
