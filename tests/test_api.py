@@ -614,7 +614,7 @@ def test_devices_of_pytorch_are_devices(own: pure_nas.DatasetSpec, space: pure_n
     assert 'device = "cpu"' in (run.path / "run.toml").read_text(encoding="utf-8")
     assert run.retrain(["best"], seeds=1, device=cpu).rows
     assert pure_nas.evaluate(f"{run.path}:best", split="validation", device=cpu).quality.images > 0
-    assert pure_nas.train(run.trial().candidate, own, epochs=1, out=tmp_path / "trained", device=cpu).path.is_dir()
+    assert pure_nas.train(run.trial().candidate, own, epochs=1, output=tmp_path / "trained", device=cpu).path.is_dir()
     assert pure_nas.Objective(own, space, device=cpu).directions == ["minimize"] * 2
 
 
