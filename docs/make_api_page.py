@@ -102,7 +102,8 @@ PLAIN = ("Example", "Returns", "Shape")
 BOUNDED = r"\b(?:Count|Positive|Epochs)\b|Annotated\[(.*), Field\(.*\)\]"
 """Whole numbers from 0 or 1, and other types with bounds."""
 OF_LIBRARIES = ("forward", "extra_repr", "reset_parameters", "model_post_init", "model_config")
-"""Methods that PyTorch and pydantic call."""
+OF_LIBRARIES += ("infer_relative_search_space", "sample_relative", "sample_independent")
+"""Methods that PyTorch, pydantic and Optuna call."""
 
 
 def page() -> str:
