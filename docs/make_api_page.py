@@ -57,7 +57,7 @@ TYPES = {
     "ImageSize": "a height and width in pixels, 8 to 1,024",
     "LearningRate": "a number above 0, at most 100",
     "DecayValue": "a number from 0 to 10",
-    "Stopping": "by epoch, the error above which a trial stops (`errors`), and whether it is an `audit`, which does not",
+    "Stopping": "`errors`, by epoch, above which a trial stops; an `audit` does not",
     "Workers": 'a number of networks to train in parallel, or "auto"',
     "OwnImages": "a sequence of (image, label), such as a torchvision dataset, or a pair (images, labels)",
     "Compute": "the function of a `Metric`: takes a `Network` and batches of (images, labels), and returns a number",

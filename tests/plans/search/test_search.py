@@ -117,8 +117,6 @@ def test_a_baseline_over_the_limit_is_rejected_with_its_label(tiny: Settings, tm
         "conv large, shared recipe": "rejected",
         "product small, usual recipe": "complete",
         "product small, shared recipe": "complete",
-        "product large, usual recipe": "rejected",
-        "product large, shared recipe": "rejected",
     }
 
 
