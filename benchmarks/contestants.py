@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -29,12 +29,14 @@ class Trained:
 
     Attributes:
         epochs: how many it was trained for.
-        error: validation error; None where training diverged.
+        error: validation error at the end; None where it stopped early or diverged.
+        ended: seconds from the start of the process.
     """
 
     candidate: Candidate
     epochs: int
     error: float | None
+    ended: float
 
     @property
     def flops(self) -> int:
@@ -133,9 +135,10 @@ class PureNas:
         environment = environment_of(self.checkout, self.threads)
         command = [sys.executable, "-m", "pure_nas_cli.main", "search", "--dataset", self.dataset]
         command += ["--trials", str(self.trials), "--study", "run", "--out", str(folder), *self.options]
+        began = datetime.now(UTC)
         seconds, cpu = run_timed(command, folder, environment)
         run = RunDirectory.open(folder / "run")
-        return Finished(seconds, _searching(run), cpu, _trained_in(run), self.trials)
+        return Finished(seconds, _searching(run), cpu, _trained_in(run, began), self.trials)
 
 
 @dataclass(frozen=True)
@@ -167,10 +170,16 @@ class PlainScript:
         command = [sys.executable, "-m", "benchmarks.plain_search", str(self.images), str(folder / "plain")]
         command += ["--space", self.space_name, "--trials", str(self.trials), "--epochs", str(epochs), *self.options]
         command += ["--replay", str(self.replay)] if self.replay else []
+        began = datetime.now()
         seconds, cpu = run_timed(command, folder, environment_of(ROOT, self.threads))
         trials = json.loads((folder / "plain" / "trials.json").read_text(encoding="utf-8"))
         trained = [
-            Trained(self.space.suggest(FixedTrial(each["params"])), epochs, (each["values"] or [None])[0])
+            Trained(
+                self.space.suggest(FixedTrial(each["params"])),
+                epochs,
+                (each["values"] or [None])[0],
+                (datetime.fromisoformat(each["ended"]) - began).total_seconds(),
+            )
             for each in trials
         ]
         begun, ended = (datetime.fromisoformat(trials[place][key]) for place, key in ((0, "begun"), (-1, "ended")))
@@ -183,13 +192,16 @@ def _searching(run: RunDirectory) -> float:
     return (ended - begun).total_seconds()
 
 
-def _trained_in(run: RunDirectory) -> list[Trained]:
+def _trained_in(run: RunDirectory, began: datetime) -> list[Trained]:
+    events = read_json_lines(run.path / "log.jsonl")
+    ended = {each["number"]: datetime.fromisoformat(each["time"]) for each in events if each["event"] == "trial ended"}
     found: list[Trained] = []
     for trial in run.trials():
         result = trial.result() or {}
         if result.get("replay_of") is None:
-            error = result.get("metrics", {}).get("error")
-            found.append(Trained(trial.candidate(), len(trial.curve()), error))
+            error = result.get("metrics", {}).get("error") if result.get("state") == "complete" else None
+            seconds = (ended[trial.number] - began).total_seconds()
+            found.append(Trained(trial.candidate(), len(trial.curve()), error, seconds))
     return found
 
 

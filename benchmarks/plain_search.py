@@ -2,9 +2,9 @@
 
     python -m benchmarks.plain_search images.npz --space digits --trials 40 --epochs 10 --out FOLDER
 
-A multi-objective TPE study in SQLite, ResNet/PURe networks with the product unit as its formula says, SGD with a
-learning rate and weight decay for each kind of parameter, torchvision transforms in a DataLoader, fvcore's flops,
-PyTorch's default threads.
+A multi-objective study (TPE, or another of Optuna's samplers) in SQLite, ResNet/PURe networks with the product unit as
+its formula says, SGD with a learning rate and weight decay for each kind of parameter, torchvision transforms in a
+DataLoader, fvcore's flops, PyTorch's default threads.
 """
 
 from __future__ import annotations
@@ -78,6 +78,13 @@ SPACES = {
         crop_padding=4,
         flip=True,
     ),
+}
+
+
+SAMPLERS: dict[str, Callable[..., optuna.samplers.BaseSampler]] = {
+    "tpe": optuna.samplers.TPESampler,
+    "nsga2": optuna.samplers.NSGAIISampler,
+    "random": optuna.samplers.RandomSampler,
 }
 
 
@@ -298,6 +305,7 @@ def main(
     trials: int = 40,
     epochs: int = 10,
     seed: int = 0,
+    sampler: Annotated[str, typer.Option(help="tpe, nsga2 or random.")] = "tpe",
     replay: Annotated[Path | None, typer.Option(help="JSON list of parameters to try, in order.")] = None,
     batched_augmentation: bool = False,
 ) -> None:
@@ -328,9 +336,8 @@ def main(
         )
         return error, cost
 
-    sampler = optuna.samplers.TPESampler(seed=seed)
     study = optuna.create_study(
-        storage=f"sqlite:///{out}/study.db", directions=["minimize", "minimize"], sampler=sampler
+        storage=f"sqlite:///{out}/study.db", directions=["minimize", "minimize"], sampler=SAMPLERS[sampler](seed=seed)
     )
     for params in json.loads(replay.read_text()) if replay else ():
         study.enqueue_trial(params)

@@ -84,10 +84,12 @@ def main(
         file.write_text(SPACES.text(space), encoding="utf-8")
         options = ["--space", str(file), "--epochs", str(chosen.run.epochs), "--seed", str(seed), "--device", "cpu"]
         options += [] if own_candidates else ["--sampler", "random", "--no-baselines"]
-        ours = PureNas("pure-nas", dataset, trials, tuple(options))
+        # An older revision trains every candidate to its end, without being asked to, and one at a time.
+        equal = [] if own_candidates else ["--no-early-stopping"]
+        ours = PureNas("pure-nas", dataset, trials, (*options, *equal, "--workers", "1"))
         if against is not None:
             old = unpack(against, folder / "old")
-            baseline: Contestant = replace(ours, name=f"pure-nas {against}", checkout=old)
+            baseline: Contestant = PureNas(f"pure-nas {against}", dataset, trials, tuple(options), checkout=old)
             _agreement(document, old, candidates, dataset, seed, folder)
         else:
             baseline = _plain(

@@ -38,7 +38,7 @@ CHAPTERS = {
         *("Noise", "usual_noises", "Views"),
     ),
     "Results": ("Results", "TrialRecord", "Retraining", "ExperimentResults", "Evaluation", "Quality"),
-    "Your own Optuna study": ("Objective", "Limits"),
+    "Your own Optuna study": ("Objective", "ForecastSampler", "Limits"),
     "Networks": ("Architecture", "Recipe", "Candidate", "SearchSpace", "build", "Network", "ConvPU"),
     "Your own images, metrics and units": (
         *("own_dataset", "register_dataset", "DatasetSpec", "Part", "Download", "RawImages", "LargeImages", "Opened"),
@@ -57,6 +57,7 @@ TYPES = {
     "ImageSize": "a height and width in pixels, 8 to 1,024",
     "LearningRate": "a number above 0, at most 100",
     "DecayValue": "a number from 0 to 10",
+    "Stopping": "`errors`, by epoch, above which a trial stops; an `audit` does not",
     "Workers": 'a number of networks to train in parallel, or "auto"',
     "OwnImages": "a sequence of (image, label), such as a torchvision dataset, or a pair (images, labels)",
     "Compute": "the function of a `Metric`: takes a `Network` and batches of (images, labels), and returns a number",
@@ -101,7 +102,8 @@ PLAIN = ("Example", "Returns", "Shape")
 BOUNDED = r"\b(?:Count|Positive|Epochs)\b|Annotated\[(.*), Field\(.*\)\]"
 """Whole numbers from 0 or 1, and other types with bounds."""
 OF_LIBRARIES = ("forward", "extra_repr", "reset_parameters", "model_post_init", "model_config")
-"""Methods that PyTorch and pydantic call."""
+OF_LIBRARIES += ("infer_relative_search_space", "sample_relative", "sample_independent")
+"""Methods that PyTorch, pydantic and Optuna call."""
 
 
 def page() -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pure_nas.nn.network import Network, build
     from pure_nas.nn.plain.units import ConvPU
     from pure_nas.objectives import Metric, register_metric
+    from pure_nas.plans.search.forecast_sampler import ForecastSampler
     from pure_nas.plans.search.limits import Limits
     from pure_nas.plans.search.objective import Objective
     from pure_nas.run.retrained import Retraining
@@ -47,6 +48,7 @@ __all__ = [
     "Evaluation",
     "Experiment",
     "ExperimentResults",
+    "ForecastSampler",
     "LargeImages",
     "Limits",
     "Metric",
@@ -97,6 +99,7 @@ _MODULES = (
         "plans.search.limits",
         "plans.search.objective",
     ),
+    "plans.search.forecast_sampler",
     *("api.runs", "api.functions"),
 )
 """Where public names are: those first that are imported quickly, without PyTorch."""

@@ -23,6 +23,9 @@ ERRORS = ("error", "noise_error")  # the objectives that are shares of images wh
 COST_KEYS = {"flops": "flops", "params": "params", "latency": "latency_ms", "memory": "memory_bytes"}
 """Where an objective that is a cost stands among the costs of a trial; the others stand among its metrics."""
 
+CLOSED_FORM = ("flops", "params")
+"""Objectives that are known before a training begins."""
+
 
 @checked_fields
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ LAYERS = (
     "nn",
     "devices",
     "cost",
+    "forecast",
     "data",
     "training",
     "evaluation",

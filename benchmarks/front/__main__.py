@@ -27,8 +27,8 @@ from benchmarks.front.problems import Analytic, Problem, Recorded
 from benchmarks.front.recorded import load
 from benchmarks.front.simulation import Strategy, Trace, simulate
 from benchmarks.front.strategies import Forecasting, OneEpoch, Random, Rungs, Sampled
-from benchmarks.front.variation import random_candidate
 from pure_nas.cost.layers import cost_of
+from pure_nas.forecast.variation import random_point
 
 STRATEGIES: dict[str, Callable[[Problem, int], Strategy]] = {
     "random": Random,
@@ -56,7 +56,7 @@ def unit_of(problem: Problem) -> float:
     if isinstance(problem, Recorded):
         return float(problem.table.flops.mean()) * problem.epochs
     rng = np.random.default_rng(0)
-    flops = [cost_of(random_candidate(problem.space, rng).architecture).flops for _ in range(_MEAN_OF)]
+    flops = [cost_of(random_point(problem.space, rng).candidate.architecture).flops for _ in range(_MEAN_OF)]
     return statistics.fmean(flops) * problem.epochs
 
 

@@ -9,10 +9,10 @@ from typing import Protocol
 
 import numpy as np
 
-from benchmarks.front.forecast import Known
 from benchmarks.front.problems import Problem, hypervolume, scale_of
 from pure_nas.cost.layers import cost_of
-from pure_nas.space.candidate import Candidate
+from pure_nas.forecast.forecast import Known
+from pure_nas.forecast.variation import Point
 
 _MOST_IDLE = 200
 
@@ -20,10 +20,10 @@ _MOST_IDLE = 200
 class Strategy(Protocol):
     """Proposes candidates, and says when one ends early."""
 
-    def propose(self, known: Sequence[Known], begun: Sequence[Candidate]) -> Candidate:
+    def propose(self, known: Sequence[Known], begun: Sequence[Point]) -> Point:
         """The next candidate: `known` are the first of those that were `begun`."""
 
-    def stops(self, known: Sequence[Known], candidate: Candidate) -> Mapping[int, float]:
+    def stops(self, known: Sequence[Known], point: Point) -> Mapping[int, float]:
         """By epoch, the error above which it ends."""
 
 
@@ -64,7 +64,7 @@ def simulate(problem: Problem, strategy: Strategy, budget: float, unit: float, *
         lag: how many of the trials before one are unknown when it begins, as where several train at once.
     """
     trace, scale = Trace(), scale_of(problem.space)
-    begun: list[Candidate] = []
+    begun: list[Point] = []
     ended: list[Known] = []
     seen: dict[str, Known] = {}
     complete: list[tuple[float, float]] = []
@@ -73,26 +73,26 @@ def simulate(problem: Problem, strategy: Strategy, budget: float, unit: float, *
     while cost < budget and idle < _MOST_IDLE:
         known = ended[: max(len(begun) - lag, 0)]
         start = time.perf_counter()
-        candidate = strategy.propose(known, begun)
-        stops = strategy.stops(known, candidate)
+        point = strategy.propose(known, begun)
+        stops = strategy.stops(known, point)
         trace.seconds += time.perf_counter() - start
-        flops = float(cost_of(candidate.architecture).flops)
-        before = seen.get(candidate.digest)
-        curve = problem.curve(candidate, seed)
+        flops = float(cost_of(point.candidate.architecture).flops)
+        before = seen.get(point.candidate.digest)
+        curve = problem.curve(point.candidate, seed)
         end = next((epoch for epoch, most in sorted(stops.items()) if curve[epoch - 1] > most), problem.epochs)
         first = len(before.errors) if before else 0  # what is known already costs nothing
         end = max(first, end)
         idle = idle + 1 if end == first else 0
-        result = Known(candidate, curve[:end], end == problem.epochs)
+        result = Known(point, curve[:end], end == problem.epochs)
         cost, epochs = cost + flops * (end - first) / unit, epochs + (end - first) / problem.epochs
         if not result.complete:
             trace.stopped += 1
             trace.wrong += all(f > flops or e > curve[-1] for f, e in complete)
         elif end > first:
             complete.append((flops, curve[-1]))
-        begun.append(candidate)
+        begun.append(point)
         ended.append(result)
-        seen[candidate.digest] = result
+        seen[point.candidate.digest] = result
         trace.cost.append(cost)
         trace.epochs.append(epochs)
         points = np.array(complete).reshape(-1, 2)

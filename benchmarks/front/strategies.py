@@ -10,20 +10,20 @@ import numpy as np
 import optuna
 from optuna.trial import Trial
 
-from benchmarks.front.forecast import Encoding, Forecaster, Known
 from benchmarks.front.problems import Problem
-from benchmarks.front.proposal import propose
-from benchmarks.front.variation import random_candidate
 from pure_nas.analysis import pareto
 from pure_nas.cost.layers import cost_of
-from pure_nas.plans.search.samplers import SamplerName, make_sampler
-from pure_nas.space.candidate import Candidate
+from pure_nas.forecast.encoding import Encoding
+from pure_nas.forecast.forecast import Forecaster, Known
+from pure_nas.forecast.proposal import propose
+from pure_nas.forecast.variation import Point, random_point
+from pure_nas.plans.search.samplers import OptunaSampler, make_sampler
 
 
 class Unstopped:
     """Trains every candidate to its end."""
 
-    def stops(self, known: Sequence[Known], candidate: Candidate) -> Mapping[int, float]:
+    def stops(self, known: Sequence[Known], point: Point) -> Mapping[int, float]:
         return {}
 
 
@@ -32,8 +32,8 @@ class Random(Unstopped):
     problem: Problem
     seed: int
 
-    def propose(self, known: Sequence[Known], begun: Sequence[Candidate]) -> Candidate:
-        return random_candidate(self.problem.space, np.random.default_rng([self.seed, len(begun)]))
+    def propose(self, known: Sequence[Known], begun: Sequence[Point]) -> Point:
+        return random_point(self.problem.space, np.random.default_rng([self.seed, len(begun)]))
 
 
 @dataclass
@@ -42,21 +42,22 @@ class Sampled(Unstopped):
 
     problem: Problem
     seed: int
-    sampler: SamplerName = "tpe"
+    sampler: OptunaSampler = "tpe"
     _open: list[Trial] = field(default_factory=list)
     _told: int = 0
 
     def __post_init__(self) -> None:
         self._study = optuna.create_study(directions=["minimize"] * 2)
 
-    def propose(self, known: Sequence[Known], begun: Sequence[Candidate]) -> Candidate:
+    def propose(self, known: Sequence[Known], begun: Sequence[Point]) -> Point:
         for trial, each in zip(self._open[self._told :], known[self._told :], strict=False):
-            self._study.tell(trial, [each.errors[-1], float(cost_of(each.candidate.architecture).flops)])
+            self._study.tell(trial, [each.errors[-1], float(cost_of(each.point.candidate.architecture).flops)])
             self._told += 1
         self._study.sampler = make_sampler(self.sampler, self.seed, len(begun))
         trial = self._study.ask()
         self._open.append(trial)
-        return self.problem.space.suggest(trial)
+        candidate = self.problem.space.suggest(trial)
+        return Point(candidate, trial.params)
 
 
 @dataclass
@@ -72,7 +73,6 @@ class Forecasting:
     seed: int
     chance: float | None = 0.02
     proposals: bool = True
-    options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         problem = self.problem
@@ -81,14 +81,15 @@ class Forecasting:
         )
         self._last: tuple[int, Any] = (-1, None)
 
-    def propose(self, known: Sequence[Known], begun: Sequence[Candidate]) -> Candidate:
+    def propose(self, known: Sequence[Known], begun: Sequence[Point]) -> Point:
         rng = np.random.default_rng([self.seed, len(begun)])
         if not self.proposals:
-            return random_candidate(self.problem.space, rng)
-        return propose(self._after(known), len(begun), {each.digest for each in begun}, rng, **self.options)
+            return random_point(self.problem.space, rng)
+        trained = {frozenset(each.params.items()) for each in begun}
+        return propose(self._after(known), len(begun), lambda point: frozenset(point.params.items()) in trained, rng)
 
-    def stops(self, known: Sequence[Known], candidate: Candidate) -> Mapping[int, float]:
-        return {} if self.chance is None else self._after(known).stops(candidate, self.chance)
+    def stops(self, known: Sequence[Known], point: Point) -> Mapping[int, float]:
+        return {} if self.chance is None else self._after(known).stops(point, self.chance)
 
     def _after(self, known: Sequence[Known]) -> Any:
         if self._last[0] != len(known):
@@ -106,17 +107,17 @@ class Rungs:
     rungs: tuple[int, ...] = (1, 3)
     eta: int = 3
 
-    def propose(self, known: Sequence[Known], begun: Sequence[Candidate]) -> Candidate:
+    def propose(self, known: Sequence[Known], begun: Sequence[Point]) -> Point:
         return self.proposals.propose(known, begun)  # type: ignore[no-any-return]
 
-    def stops(self, known: Sequence[Known], candidate: Candidate) -> Mapping[int, float]:
-        flops = float(cost_of(candidate.architecture).flops)
+    def stops(self, known: Sequence[Known], point: Point) -> Mapping[int, float]:
+        flops = float(cost_of(point.candidate.architecture).flops)
         found: dict[int, float] = {}
         for rung in self.rungs:
             there = [each for each in known if len(each.errors) >= rung]
             if len(there) >= self.eta:
                 points = np.array(
-                    [[cost_of(each.candidate.architecture).flops, each.errors[rung - 1]] for each in there]
+                    [[cost_of(each.point.candidate.architecture).flops, each.errors[rung - 1]] for each in there]
                 )
                 found[rung] = self._most(points, flops)
         return found
@@ -151,24 +152,24 @@ class OneEpoch:
 
     def __post_init__(self) -> None:
         self._random = Random(self.problem, self.seed)
-        self._best: list[Candidate] = []
+        self._best: list[Point] = []
 
-    def propose(self, known: Sequence[Known], begun: Sequence[Candidate]) -> Candidate:
+    def propose(self, known: Sequence[Known], begun: Sequence[Point]) -> Point:
         place = len(begun) % (self.drawn + self.kept)
         if place < self.drawn:
             return self._random.propose(known, begun)
         if place == self.drawn:
             last = known[-self.drawn :]
-            rest = np.array([[cost_of(each.candidate.architecture).flops, each.errors[0]] for each in last])
+            rest = np.array([[cost_of(each.point.candidate.architecture).flops, each.errors[0]] for each in last])
             places, order = np.arange(len(rest)), []
             while len(rest):
                 layer = pareto.front(rest)
                 order += [places[index] for index in layer]
                 kept = [index for index in range(len(rest)) if index not in layer]
                 rest, places = rest[kept], places[kept]
-            self._best = [last[index].candidate for index in order[: self.kept]]
+            self._best = [last[index].point for index in order[: self.kept]]
         return self._best[place - self.drawn]
 
-    def stops(self, known: Sequence[Known], candidate: Candidate) -> Mapping[int, float]:
+    def stops(self, known: Sequence[Known], point: Point) -> Mapping[int, float]:
         place = len(known) % (self.drawn + self.kept)
         return {1: -1.0} if place < self.drawn else {}

@@ -133,10 +133,14 @@ class Progress:
             case TrialRecord():
                 self._done += record.counts
                 measured = [f"{cost_label(name)} {text}" for name, text in _measured(record).items()]
-                spent = show_seconds(record.seconds) if record.state == "complete" else ""
+                spent, why = show_seconds(record.seconds), record.reason
+                if record.state != "complete":
+                    spent = ""
+                if record.stopped_after is not None:  # which the state says
+                    why = ""
                 placed = placement_text(record.candidate.architecture.units)
                 words = [f"trial {record.number}", _state(record), *measured, spent]
-                self._say_ended([*words, placed, record.baseline, record.reason])
+                self._say_ended([*words, placed, record.baseline, why])
 
     def _say(self, text: str, style: str = "") -> None:
         self._console.print(Text(text), style=style or None, soft_wrap=True)
@@ -313,11 +317,13 @@ class _Running:
 
 
 def _state(record: TrialRecord) -> str:
-    return record.state if record.replay_of is None else f"repeats {record.replay_of}"
+    if record.replay_of is not None:
+        return f"repeats {record.replay_of}"
+    return record.state if record.stopped_after is None else f"stopped after epoch {record.stopped_after}"
 
 
 def _measured(record: TrialRecord) -> dict[str, str]:
-    if record.state != "complete":
+    if record.state not in ("complete", "stopped"):
         return {}
     shares = {name: show_percent(record.metrics[name]) for name in ("error", _NOISE) if name in record.metrics}
     return {**shares, **{name: show_number(record.cost[name]) for name in ("flops", "params")}}

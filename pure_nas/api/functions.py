@@ -50,6 +50,8 @@ def search(
     seed: Count = 0,
     sampler: SamplerChoice = "auto",
     baselines: bool = True,
+    early_stopping: bool = True,
+    lag: Count = 4,
     storage: str | None = None,
     data_dir: AnyPath | None = None,
     image_size: ImageSize | None = None,
@@ -75,8 +77,12 @@ def search(
         device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:N" or a `torch.device`.
         workers: number of networks trained in parallel, each in its own process if more than 1; "auto" picks a number.
         seed: for the validation split, suggestions, weights and data order.
-        sampler: "tpe", "nsga2", "gp" or "random"; "auto" chooses.
-        baselines: train all-conv and all-product networks first.
+        sampler: "forecast", "tpe", "nsga2", "gp" or "random"; "auto" chooses.
+        baselines: train all-conv and all-product networks too, small ones first.
+        early_stopping: stop trials that could hardly reach the front, where the costs that are minimised are known
+            before a training (flops, params).
+        lag: number of trials just before one on which it does not depend, so that the number of workers, up to this,
+            changes nothing.
         storage: URL of an Optuna storage (default: SQLite in the run's folder).
         data_dir: directory with the datasets (default: $PURE_NAS_DATA or ~/.cache/pure-nas/data).
         image_size: scale images to this height and width, pixels (default: their own size).
@@ -110,6 +116,8 @@ def search(
             workers=workers,
             sampler=sampler,
             baselines=baselines,
+            early_stopping=early_stopping,
+            lag=lag,
             storage=storage,
             image_size=image_size,
             skip_corrupt=skip_corrupt,

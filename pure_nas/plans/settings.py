@@ -28,7 +28,7 @@ _MAY_DIFFER = frozenset(
 _DECIDE_IMAGES = frozenset(
     {"dataset", "seed", "image_size", "skip_corrupt", "limit", "validation", "split", "validation_curve"}
 )
-_CAME_LATER = frozenset({"data.mean", "data.std", "data.stored_size", "data.decoded_size"})
+_CAME_LATER = frozenset({"early_stopping", "lag", "data.mean", "data.std", "data.stored_size", "data.decoded_size"})
 """What run.toml of an older run lacks, though nothing differs."""
 _MOST_LISTED = 20
 ANOTHER = "another --study or --out"

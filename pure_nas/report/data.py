@@ -6,11 +6,13 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from pure_nas.analysis import pareto
 from pure_nas.analysis.convergence import USUAL_TARGETS, Convergence, convergence_of
 from pure_nas.files import read_json
+from pure_nas.findings.early_stopping import EarlyStopping, early_stopping_of
 from pure_nas.quantities import counted
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.retrained import Retraining, Row, load_retraining
@@ -119,6 +121,10 @@ class ReportData:
     def kinds(self) -> dict[int, str]:
         """What each complete trial is, by number: a unit's name, or "hybrid"."""
         return {each.number: each.kind for each in self.complete}
+
+    @cached_property
+    def early_stopping(self) -> EarlyStopping | None:
+        return early_stopping_of(self.results)
 
     @property
     def seconds(self) -> float:

@@ -21,7 +21,7 @@ from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.report.notes import PLAIN_TEXT
 from pure_nas.report.plotly_chart import plotly_chart
 from pure_nas.report.retraining_tables import retrained_convergence, retrained_table
-from pure_nas.report.search_tables import front_table, incomplete_table, placement_table, units_of
+from pure_nas.report.search_tables import early_stopping_table, front_table, incomplete_table, placement_table, units_of
 
 _HTML = PLAIN_TEXT.overlay(autoescape=True, trim_blocks=True)
 _HTML.globals["style_of"] = palette.style_of
@@ -48,6 +48,7 @@ def search_page(data: ReportData) -> str:
         convergence=convergence_table(
             [Learner(f"trial {each.name}", each.kind, each.convergence, str(each.number)) for each in data.curves]
         ),
+        rungs=None if data.early_stopping is None else early_stopping_table(data.early_stopping),
         incomplete=incomplete_table(data.trials),
         recipes=[(f"trial {row.number}", row.recipe_text) for row in data.front],
         settings=flattened(data.settings),

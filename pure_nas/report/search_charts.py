@@ -6,7 +6,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 
 from pure_nas.quantities import cost_label, counted, show_cost, show_number, show_percent
 from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, NetworkStyle, Series, labelled
@@ -172,7 +172,8 @@ def _hypervolume_chart(data: ReportData) -> Chart:
         mark=Mark("circle") if len(numbers) == 1 else None,
         hover=[f"after trial {number}: {share:.4f}" for number, share in history],
     )
-    last_baseline = max((each.number for each in data.complete if each.trial.baseline), default=numbers[-1])
+    first = takewhile(lambda each: each.trial.baseline, data.complete)
+    last_baseline = max((each.number for each in first), default=numbers[-1])
     return Chart(
         x=Axis(title="trial", range=(-0.5, numbers[-1] + 0.5), numbers="whole"),
         y=Axis(title="hypervolume"),

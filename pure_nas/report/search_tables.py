@@ -8,11 +8,12 @@ from typing import Any
 
 from pure_nas.analysis.convergence import accuracies
 from pure_nas.files import without_nan
+from pure_nas.findings.early_stopping import EarlyStopping
 from pure_nas.quantities import cost_label, counted, show_cost, show_percent, show_points
 from pure_nas.report.data import ReportData, ReportedTrial, Versus, plain_settings, product_share, searched_fields
 from pure_nas.report.notes import TAGS, notes
 from pure_nas.report.retraining_tables import came_through, score_document
-from pure_nas.report.table import NOTHING, Cell, Column, Row, Table, columns_of, interval_text
+from pure_nas.report.table import NOTHING, Cell, Column, Row, Table, columns_of, interval_text, number
 from pure_nas.run.retrained import Row as Retrained
 from pure_nas.run.search_results import TrialRecord
 from pure_nas.space.architecture import Architecture
@@ -162,6 +163,18 @@ def incomplete_table(trials: Sequence[TrialRecord]) -> Table:
     return Table.of("incomplete", columns, lines, "", (f"{more:,} more are in trials.csv.",) if more > 0 else ())
 
 
+def early_stopping_table(found: EarlyStopping) -> Table:
+    """Each epoch after which trials may end: how many did, and how well errors foretell those at the end."""
+    columns = (
+        Column("epoch", "after epoch"),
+        Column("reached", "trials"),
+        Column("stopped", "ended here"),
+        Column("tau", "Kendall's tau with the end"),
+    )
+    lines = ([each.epoch, each.reached, each.stopped, number(each.tau, 2)] for each in found.rungs)
+    return Table.of("rungs", columns, lines, notes=notes("early_stopping", found))
+
+
 def front_document(data: ReportData) -> dict[str, Any]:
     """The front as JSON holds it: every network with its architecture, recipe and values."""
     document: dict[str, Any] = without_nan(
@@ -223,6 +236,7 @@ def trials_table(data: ReportData) -> Table:
                 **_setting_fields(plain_settings(architecture, recipe, searched=searched)),
                 "seconds": trial.seconds,
                 "replay_of": trial.replay_of,
+                "stopped_after": trial.stopped_after,
                 "reason": trial.reason,
             }
         )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import filelock
 import tomli_w
@@ -34,7 +34,7 @@ from pure_nas.files import (
     write_whole,
 )
 from pure_nas.paths import expanded, require_folder
-from pure_nas.run.schema import SCHEMA, Epoch, Result, Settings
+from pure_nas.run.schema import SCHEMA, Epoch, Result, Settings, Stops
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import Recipe
@@ -55,9 +55,16 @@ WEIGHTS_FILE = "weights.safetensors"
 _SECONDS_TO_LOCK = 0.5
 _WRITTEN_LOCKED = frozenset(  # files that only the holder of a run's lock writes
     {"run.toml", "environment.json", "owner.json", "experiment.toml", "training.json", "retrain.json"}
-    | {ARCHITECTURE_FILE, "recipe.json", "metrics.jsonl", "attempt.json", "checkpoint.pt", WEIGHTS_FILE}
+    | {ARCHITECTURE_FILE, "recipe.json", "metrics.jsonl", "attempt.json", "stops.json", "checkpoint.pt", WEIGHTS_FILE}
     | {"evaluation.json", "result.json"}
 )
+
+
+class Stopping(NamedTuple):
+    """By epoch, the error above which a trial ends; an audit takes no notice of it."""
+
+    errors: Mapping[int, float]
+    audit: bool
 
 
 class TrialDirectory:
@@ -75,6 +82,7 @@ class TrialDirectory:
         self.checkpoint = path / "checkpoint.pt"
         self.evaluation = path / "evaluation.json"
         self.attempt = path / "attempt.json"
+        self.stops_path = path / "stops.json"
 
     def write_candidate(self, candidate: Candidate) -> None:
         write_whole(self.recipe, candidate.recipe.to_json())
@@ -88,9 +96,22 @@ class TrialDirectory:
     def has_candidate(self) -> bool:
         return self.architecture.exists()
 
+    def write_stops(self, known: int, errors: Mapping[int, float], *, audit: bool) -> None:
+        """Record when the trial will end early, and from how many earlier trials that was decided."""
+        by_epoch = {str(epoch): error for epoch, error in errors.items()}
+        document = {"schema": SCHEMA, "known": known, "errors": by_epoch, "audit": audit}
+        write_whole(self.stops_path, json.dumps(document, indent=2) + "\n")
+
+    def stops(self) -> Stopping | None:
+        """When the trial ends early; None where that was not decided."""
+        if not self.stops_path.exists():
+            return None
+        found = read_json(self.stops_path, Stops, hint=self.damaged_hint)
+        return Stopping({int(epoch): error for epoch, error in found["errors"].items()}, found["audit"])
+
     def finish(self, result: Mapping[str, Any]) -> None:
         """Record how the trial ended, with digests of what it has left: files that change later are noticed."""
-        files = (self.metrics, self.evaluation, self.weights)
+        files = (self.metrics, self.evaluation, self.stops_path, self.weights)
         digests = {path.name: digest_of(bytes_of(path)) for path in files if path.exists()}
         digests["candidate"] = self.candidate().digest
         own = digest_of_document({**result, "digests": digests})
@@ -121,7 +142,7 @@ class TrialDirectory:
                 f"{self.path} holds the result of another network or recipe than its architecture.json and recipe.json "
                 "say: one of the files was changed, or belongs to another trial."
             )
-        for path in (each for each in (self.metrics, self.evaluation) if each.name in digests):
+        for path in (each for each in (self.metrics, self.evaluation, self.stops_path) if each.name in digests):
             if not path.exists():
                 return f"{path} is missing."
             if digest_of(bytes_of(path)) != digests[path.name]:

@@ -10,9 +10,10 @@ from pure_nas.objectives import COST_KEYS, ERRORS
 
 SCHEMA: Literal[1] = 1  # the version of every file of a run that this package reads and writes
 
-TrialState = Literal["complete", "diverged", "failed", "rejected"]
-"""complete: has its objectives; diverged: the loss became NaN or infinite; failed: ran out of memory, or its worker
-died twice; rejected: over a limit, never trained and not counted as a trial."""
+TrialState = Literal["complete", "stopped", "diverged", "failed", "rejected"]
+"""complete: has its objectives; stopped: ended early, as it would hardly have reached the front; diverged: the loss
+became NaN or infinite; failed: ran out of memory, or its worker died twice; rejected: over a limit, never trained and
+not counted as a trial."""
 
 LARGEST = 2**53  # of whole numbers: what every reader of TOML and JSON holds exactly
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
@@ -88,6 +89,8 @@ class Settings(RunFile):
     device: str | None = None
     workers: Positive | Literal["auto"] | None = None
     baselines: bool | None = None
+    early_stopping: bool | None = None
+    lag: Count | None = None
     storage: str | None = None
     data_dir: str | None = None
     image_size: Positive | None = None
@@ -144,6 +147,7 @@ class Result(RunFile):
     reason: str = ""
     execution: str = ""
     replay_of: Count | None = None
+    stopped_after: Positive | None = None  # epochs
     digests: dict[str, str] | None = None
 
     @model_validator(mode="after")
@@ -158,6 +162,14 @@ class Result(RunFile):
             if measured is not None and objective != measured:
                 raise ValueError(f"the objective {name} is {objective}, but the {what} is {measured}")
         return self
+
+
+class Stops(RunFile):
+    """stops.json: decided before a trial begins, from the first `known` trials; an audit takes no notice of it."""
+
+    known: Count
+    errors: dict[Annotated[str, Field(pattern=r"^[1-9]\d*$")], float]  # by epoch
+    audit: bool = False
 
 
 class Epoch(RunFile):

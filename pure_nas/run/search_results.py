@@ -14,7 +14,7 @@ from typing import Any
 from pure_nas.analysis import pareto
 from pure_nas.errors import RunError, UsageError
 from pure_nas.objectives import COST_KEYS, ERRORS
-from pure_nas.run.directory import SETTINGS_HINT, RunDirectory, TrialDirectory
+from pure_nas.run.directory import SETTINGS_HINT, RunDirectory, Stopping, TrialDirectory
 from pure_nas.run.schema import TrialState
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
@@ -23,7 +23,7 @@ ERROR_TOLERANCE = 0.0025
 COST_TOLERANCE = 0.01
 """Front points are grouped when their errors differ by at most the first (absolute; of a metric, as a share of its
 worst value) and their costs by at most the second (relative)."""
-_KEPT = ("baseline", "metrics", "cost", "constraints", "seconds", "reason", "replay_of")
+_KEPT = ("baseline", "metrics", "cost", "constraints", "seconds", "reason", "replay_of", "stopped_after")
 """What a `TrialRecord` has of result.json as it is there."""
 
 
@@ -32,16 +32,18 @@ class TrialRecord:
     """One trial that has ended."""
 
     number: int  # its place in the search, from 0
-    state: TrialState  # "complete", "diverged", "failed" or "rejected"
+    state: TrialState  # "complete", "stopped", "diverged", "failed" or "rejected"
     candidate: Candidate  # the architecture and the recipe
     baseline: str = ""  # label of a baseline, "conv small, usual recipe"; empty for a sampled trial
-    objectives: tuple[float, ...] = ()  # one value for each objective of the run; empty unless complete
+    objectives: tuple[float, ...] = ()  # a value per objective, at the end or where it stopped; else empty
     metrics: dict[str, float] = field(default_factory=dict)  # on validation: "error", "accuracy", "loss" and others
     cost: dict[str, float] = field(default_factory=dict)  # "params", "flops" and their parts, and what was measured
     constraints: dict[str, float] = field(default_factory=dict)  # by how much it breaks each limit, as a share of it
     seconds: float = 0.0  # of training
     reason: str = ""  # why it is not complete
+    stopped_after: int | None = None  # epochs, where it stopped early
     replay_of: int | None = None  # the trial whose result it repeats, because both train the same
+    stopping: Stopping | None = None  # when it was to end early
     weights_bytes: int = 0  # on disk; 0 where they are not kept
     curve: tuple[dict[str, Any], ...] = ()  # one record per epoch: accuracies and losses
 
@@ -62,7 +64,7 @@ class TrialRecord:
     @property
     def error(self) -> float:
         """Validation error; NaN unless complete."""
-        return self.metrics.get("error", float("nan"))
+        return self.metrics["error"] if self.state == "complete" else float("nan")
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,7 @@ def read_trial(trial: TrialDirectory, objective_names: Sequence[str]) -> TrialRe
             hint=trial.damaged_hint,
         )
     state: TrialState = result["state"]
-    names = objective_names if state == "complete" else ()
+    names = objective_names if state in ("complete", "stopped") else ()
     return TrialRecord(
         number=trial.number,
         state=state,
@@ -237,6 +239,7 @@ def read_trial(trial: TrialDirectory, objective_names: Sequence[str]) -> TrialRe
         **{name: result[name] for name in _KEPT if result.get(name) is not None},
         weights_bytes=trial.weights.stat().st_size if trial.weights.is_file() else 0,
         curve=tuple(trial.curve()),
+        stopping=trial.stops(),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -40,6 +41,7 @@ class Job:
     final: bool = False  # train on train + validation, evaluate once on test, not on validation after each epoch
     curve: bool = False  # with `final`: leave validation images out of training and evaluate on them after each epoch
     evaluation: EvaluationSettings | None = None  # what evaluation.json is to say; None writes none
+    stops: Mapping[int, float] = field(default_factory=dict)  # by epoch, the validation error above which it ends there
     keep_weights: bool = True
     every_epoch: bool = False  # write a checkpoint after each epoch: the session may be stopped early
     label: str = ""  # what people call it, where that is more than its number
@@ -47,9 +49,10 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a job ended: diverged by a NaN or infinite loss; failed for want of memory or as its process died twice."""
+    """How a job ended: stopped as its `stops` say; diverged by a NaN or infinite loss; failed for want of memory or as
+    its process died twice."""
 
-    state: Literal["complete", "diverged", "failed"]
+    state: Literal["complete", "stopped", "diverged", "failed"]
     reason: str = ""
     metrics: dict[str, float] = field(default_factory=dict)  # of the last epoch
     cost: dict[str, float] = field(default_factory=dict)  # params, flops and their parts, and what was measured

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import chain, count, islice
+from typing import Any
 
 import torch
 
@@ -22,6 +23,7 @@ from pure_nas.files import append_line, without_nan, write_whole
 from pure_nas.nn.network import Network, build
 from pure_nas.objectives import METRICS
 from pure_nas.process_state import global_random_state
+from pure_nas.quantities import show_percent
 from pure_nas.run.directory import TrialDirectory
 from pure_nas.run.weights import weights_bytes
 from pure_nas.space.candidate import Candidate
@@ -33,6 +35,18 @@ _SECONDS_BETWEEN_CHECKPOINTS = 10.0
 # On a GPU the first steps choose kernels and are recorded, and a step is too short to be timed alone.
 _WARM_STEPS = {"cpu": 1, "cuda": 6}
 _STEPS_AT_ONCE = {"cpu": 1, "cuda": 4}
+
+
+class _Hopeless(Exception):  # noqa: N818 - an outcome of training, not a fault of the program
+    """A job stops early."""
+
+    def __init__(self, epochs: int, last: Mapping[str, Any], most: float) -> None:
+        error = last["validation_error"]
+        super().__init__(
+            f"stopped after epoch {last['epoch']} of {epochs}: from an error of {show_percent(error)}, more than "
+            f"{show_percent(most)}, it would hardly reach the front"
+        )
+        self.metrics = {"error": error, "accuracy": 1 - error}
 
 
 def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
@@ -64,6 +78,8 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
                 cost |= _measured(job, network, device)
                 if job.keep_weights:
                     write_whole(folder.weights, weights_bytes(architecture, network.state_dict()), new_folders=False)
+    except _Hopeless as hopeless:
+        outcome = Outcome(state="stopped", reason=str(hopeless), metrics=hopeless.metrics, execution=training.execution)
     except Divergence as divergence:
         outcome = Outcome(state="diverged", reason=str(divergence), execution=training.execution)
     except torch.OutOfMemoryError as error:
@@ -99,6 +115,7 @@ def _train(job: Job, training: Training, folder: TrialDirectory) -> Iterator[Eve
     write_whole(folder.metrics, "".join(kept))
     yield Started(job.number, training.epoch)
     saved = time.monotonic()
+    _require_hope(job, curve[training.epoch - 1 : training.epoch])  # a kill may have come after the epoch
     while not training.finished:
         # No layer of PURe draws anything from the global random state, but those of another package's unit may.
         with global_random_state(generator(job.seed, "layers", training.epoch).initial_seed(), training.device):
@@ -110,6 +127,14 @@ def _train(job: Job, training: Training, folder: TrialDirectory) -> Iterator[Eve
             training.save_checkpoint(folder.checkpoint, digest)
             saved = time.monotonic()
         yield EpochDone(job.number, metrics)
+        _require_hope(job, [asdict(metrics)])
+
+
+def _require_hope(job: Job, last: Sequence[Mapping[str, Any]]) -> None:
+    for epoch in last:
+        most, error = job.stops.get(epoch["epoch"]), epoch["validation_error"]
+        if most is not None and error is not None and error > most:
+            raise _Hopeless(job.candidate.recipe.epochs, epoch, most)
 
 
 def _final_metrics(job: Job, training: Training, images: ImageSet, folder: TrialDirectory) -> dict[str, float]:

@@ -197,3 +197,13 @@ def test_time_left_counts_from_what_was_trained_here(
     assert isinstance(screen.file, io.StringIO)
     left = f"31/33 7-seed1 0/{candidate.recipe.epochs}, about 3 min 20 s left"
     assert " ".join(screen.file.getvalue().split()[1:]) == left
+
+
+def test_a_trial_that_stopped_is_told_with_its_epoch_and_its_error(records: list[TrialRecord]) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    reason = "stopped after epoch 2 of 9: it would hardly reach the front"
+    stopped = replace(records[0], state="stopped", stopped_after=2, metrics={"error": 0.5}, reason=reason)
+    Progress(console, 3).ended(stopped)
+    assert isinstance(console.file, io.StringIO)
+    assert "trial 0  stopped after epoch 2  error 50.00 %" in console.file.getvalue()
+    assert "hardly" not in console.file.getvalue()

@@ -216,9 +216,9 @@ def hints(study: Study, *more: object) -> str:
 
 def test_baselines_that_leave_no_trial_to_search_with_are_said(new_study: Study) -> None:
     with_baselines = Study(new_study.dataset, new_study.space, new_study.out, "b", baselines=True)
-    assert "every trial is a baseline, none of them with a product unit." in hints(with_baselines, "--trials", 1)
-    assert "every trial is a baseline. Use --trials 9 or more" in hints(with_baselines, "--trials", 8)
-    assert "every trial is a baseline" not in hints(with_baselines, "--trials", 9)
+    assert "every trial is a baseline. Use --trials 5 or more" in hints(with_baselines, "--trials", 1)
+    assert "every trial is a baseline. Use --trials 5 or more" in hints(with_baselines, "--trials", 4)
+    assert "every trial is a baseline" not in hints(with_baselines, "--trials", 5)
     assert "every trial is a baseline" not in hints(new_study, "--trials", 1)
 
 

@@ -14,13 +14,13 @@ import pytest
 
 from benchmarks.front import __main__ as front
 from benchmarks.front import record as recording
-from benchmarks.front.forecast import Known
 from benchmarks.front.problems import Analytic, Recorded, hypervolume
 from benchmarks.front.recorded import load
 from benchmarks.front.simulation import simulate
 from benchmarks.front.strategies import Forecasting, OneEpoch, Random, Rungs, Sampled
 from pure_nas.errors import PureNasError
-from pure_nas.space.candidate import Candidate
+from pure_nas.forecast.forecast import Known
+from pure_nas.forecast.variation import Point
 from pure_nas.space.search_space import SearchSpace
 
 SMALL = """
@@ -111,15 +111,15 @@ def test_the_hypervolume_is_the_share_of_a_box() -> None:
 class Fixed:
     """Proposes the same candidates and stops them at the same errors."""
 
-    def __init__(self, candidates: list[Candidate], stops: dict[int, float]) -> None:
+    def __init__(self, candidates: list[Point], stops: dict[int, float]) -> None:
         self.candidates, self._stops = candidates, stops
         self.seen: list[tuple[int, int]] = []
 
-    def propose(self, known: list[Known], begun: list[Candidate]) -> Candidate:
+    def propose(self, known: list[Known], begun: list[Point]) -> Point:
         self.seen.append((len(known), len(begun)))
         return self.candidates[len(begun) % len(self.candidates)]
 
-    def stops(self, known: list[Known], candidate: Candidate) -> dict[int, float]:
+    def stops(self, known: list[Known], point: Point) -> dict[int, float]:
         return self._stops
 
 
@@ -161,9 +161,9 @@ def test_a_seed_decides_a_simulation(strategy: Any) -> None:
 def test_rungs_let_the_front_go_on_and_stop_what_is_far_behind() -> None:
     problem = Analytic()
     drawn = [Random(problem, seed).propose([], []) for seed in range(12)]
-    known = [Known(each, problem.curve(each, 0), True) for each in drawn]
+    known = [Known(each, problem.curve(each.candidate, 0), True) for each in drawn]
     for each in known:
-        stops = Rungs(Random(problem, 0)).stops(known, each.candidate)
+        stops = Rungs(Random(problem, 0)).stops(known, each.point)
         assert stops.keys() == {1, 3}
         lowest = min(other.errors[0] for other in known)
         assert stops[1] >= lowest - 1e-9

@@ -36,13 +36,15 @@ def search(
     max_flops: Annotated[int | None, option("search.max_flops", parser=size_of)] = None,
     max_latency: Annotated[float | None, option("search.max_latency", parser=milliseconds_of)] = None,
     device: Device = "auto",
-    workers: Workers = "1",
+    workers: Workers = "auto",
     data_dir: DataDir = None,
     study: Annotated[str | None, option("search.study")] = None,
     out: Annotated[Path, option("shared.out")] = Path("runs"),
     storage: Annotated[str | None, option("search.storage")] = None,
-    sampler: Annotated[Literal["auto", "tpe", "nsga2", "gp", "random"], option("search.sampler")] = "auto",
+    sampler: Annotated[Literal["auto", "forecast", "tpe", "nsga2", "gp", "random"], option("search.sampler")] = "auto",
     baselines: Annotated[bool, option("search.baselines", "--baselines/--no-baselines")] = True,
+    early_stopping: Annotated[bool, option("search.early_stopping", "--early-stopping/--no-early-stopping")] = True,
+    lag: Annotated[int, option("search.lag", min=0)] = 4,
     seed: Annotated[int, option("search.seed", min=0, max=LARGEST)] = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
@@ -73,6 +75,8 @@ def search(
         device=device,
         workers=workers,
         baselines=baselines,
+        early_stopping=early_stopping,
+        lag=lag,
         storage=storage,
         data_dir=data_dir,
         image_size=image_size,
@@ -125,6 +129,7 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
 
         from pure_nas.plans.search.session import opened
         from pure_nas.report.data import report_data
+        from pure_nas.report.notes import notes
         from pure_nas_cli.progress import Progress, TrialTable
         from pure_nas_cli.run_summary import print_front, print_next_steps, report_after, weights_of
 
@@ -161,12 +166,15 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
             print_front(data, as_json=as_json)
             seconds, weights = show_seconds(data.seconds), show_bytes(data.weights_bytes)
             stderr.print(f"{data.trials_text}, training time {seconds}, weights {weights}")
+            if data.early_stopping is not None:
+                stderr.print(" ".join(notes("early_stopping", data.early_stopping)))
         if data.front:
             print_next_steps(data)
     return code
 
 
 def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> None:
+    from pure_nas.plans.search.search import FIRST_BASELINES
     from pure_nas_cli.progress import show_images
 
     settings, space, baselines = prepared.settings, prepared.space, prepared.baselines
@@ -174,18 +182,12 @@ def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> Non
     sizes = f"{' to '.join(map(show_number, prepared.params_range))} parameters"
     tell(f"space {settings.space_name}", f"{show_number(space.count())} architectures of {sizes}")
     tell(f"sampler {sampler.name}", sampler.reason)
-    planned = f", {min(len(baselines), settings.trials)} of them baselines" if baselines else ""
+    planned = ", baselines among them" if baselines else ""
     ended = f"; {counted(done, 'trial')} done" if done else ""
     stderr.print(f"{counted(settings.trials, 'trial')} of {counted(space.run.epochs, 'epoch')}{planned}{ended}")
-    # Limits may reject some baselines, which do not count then.
-    if settings.trials <= len(baselines) and not settings.limits.given:
-        units = [baseline.candidate.architecture.units[0][0] for baseline in baselines]
-        missing = [unit for unit in dict.fromkeys(units) if unit not in units[: settings.trials]]
-        without = f", none of them with {' or '.join(f'a {unit} unit' for unit in missing)}" if missing else ""
-        warn(
-            f"Nothing is searched: every trial is a baseline{without}. Use --trials "
-            f"{len(baselines) + 1} or more, or --no-baselines."
-        )
+    if baselines and settings.trials <= FIRST_BASELINES and not settings.limits.given:
+        more = f"--trials {FIRST_BASELINES + 1} or more"
+        warn(f"Nothing is searched: every trial is a baseline. Use {more}, or --no-baselines.")
     longest_warmup = space.recipe["warmup_epochs"].sized("large")
     if longest_warmup >= space.run.epochs:
         warn(

@@ -62,6 +62,15 @@ class Limits:
         costs = self._costs(architecture, latency)
         return {f"max_{name}": costs[name] / bound - 1 for name, bound in self.given.items()}
 
+    def kept_by(self, architecture: Architecture) -> bool:
+        """Whether `architecture` keeps the bounds on parameters and FLOPs."""
+        if self.params is None and self.flops is None:
+            return True
+        cost = cost_of(architecture)
+        return all(
+            bound is None or value <= bound for bound, value in ((self.params, cost.params), (self.flops, cost.flops))
+        )
+
     def require_possible(self, space: SearchSpace, latency: Latency) -> None:
         """Check that the cheapest networks of `space` keep every bound."""
         smallest = [self._costs(architecture, latency) for architecture in space.smallest_architectures()]

@@ -27,6 +27,7 @@ from pure_nas.plans.search.settings import (
 )
 from pure_nas.plans.search.study import constrain
 from pure_nas.process_state import usual_defaults
+from pure_nas.run.directory import TrialDirectory
 from pure_nas.run.schema import Count
 from pure_nas.space.candidate import Candidate
 from pure_nas.validation import checked
@@ -40,7 +41,8 @@ AnyTrial = Trial | FrozenTrial | FixedTrial
 class Objective:
     """Suggests a PURe network, trains it, and returns its validation error and costs.
 
-    Each trial gets the user attributes "architecture" and "recipe" (JSON), "params" and "flops". A trial over a
+    Each trial gets the user attributes "architecture" and "recipe" (JSON), "params", "flops" and "errors", of the
+    validation images after each epoch; `ForecastSampler` suggests by them. A trial over a
     limit, or whose loss became NaN, is pruned with a constraint, which samplers learn from. Where a study runs threads
     (`n_jobs`), one of them trains at a time; for more at once, let several processes share a storage.
 
@@ -128,7 +130,8 @@ class Objective:
             constrain(trial, constraints)
             if any(value > 0 for value in constraints.values()):
                 raise optuna.TrialPruned("over a limit")
-            outcome = self._train(candidate, trial.number)
+            outcome, errors = self._train(candidate, trial.number)
+        trial.set_user_attr("errors", errors)
         if outcome.state != "complete":
             constrain(trial, {outcome.state: 1.0})
             raise optuna.TrialPruned(outcome.reason)
@@ -160,7 +163,7 @@ class Objective:
                 "space has suggested, such as study.best_trials[0].params.",
             ) from error
 
-    def _train(self, candidate: Candidate, number: int) -> Outcome:
+    def _train(self, candidate: Candidate, number: int) -> tuple[Outcome, list[float | None]]:
         prepared = self._prepared
         with tempfile.TemporaryDirectory(prefix="pure-nas-") as folder:
             job = Job(
@@ -172,6 +175,7 @@ class Objective:
                 keep_weights=False,
             )
             *_, ended = work(job, prepared.dataset, prepared.device)  # to its end, so that it holds no memory any more
+            errors = [epoch["validation_error"] for epoch in TrialDirectory(job.directory, number).curve()]
         hand_back_freed_memory(prepared.device)
         assert isinstance(ended, Ended)
-        return ended.outcome
+        return ended.outcome, errors

@@ -10,8 +10,9 @@ import numpy as np
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 
-SamplerName = Literal["tpe", "nsga2", "gp", "random"]
-SamplerChoice = Literal["auto", "tpe", "nsga2", "gp", "random"]
+OptunaSampler = Literal["tpe", "nsga2", "gp", "random"]
+SamplerName = Literal["forecast", "tpe", "nsga2", "gp", "random"]
+SamplerChoice = Literal["auto", "forecast", "tpe", "nsga2", "gp", "random"]
 FEW_TRIALS = 150
 MANY_TRIALS = 500
 LONG_TRIAL_SECONDS = 30.0
@@ -26,10 +27,18 @@ class ChosenSampler:
     reason: str
 
 
-def choose_sampler(choice: SamplerChoice, trials: int, seconds_per_trial: float) -> ChosenSampler:
-    """Resolve "auto" for trials of nominally so many seconds each; docs/design.md says what was measured."""
+def choose_sampler(
+    choice: SamplerChoice, trials: int, seconds_per_trial: float, *, closed_form: bool = False
+) -> ChosenSampler:
+    """Resolve "auto" for trials of nominally so many seconds each; docs/performance.md says what was measured.
+
+    Args:
+        closed_form: whether every cost that is minimised is known before a training.
+    """
     if choice != "auto":
         return ChosenSampler(choice, "as requested")
+    if closed_form:
+        return ChosenSampler("forecast", "costs are known before a training, so that only errors are forecast")
     if trials > MANY_TRIALS:
         return ChosenSampler("nsga2", f"more than {MANY_TRIALS} trials leave a genetic algorithm time to improve")
     if trials <= FEW_TRIALS and seconds_per_trial >= LONG_TRIAL_SECONDS:
@@ -40,8 +49,8 @@ def choose_sampler(choice: SamplerChoice, trials: int, seconds_per_trial: float)
     return ChosenSampler("tpe", f"independent TPE costs milliseconds and finds most with {kind} trials")
 
 
-def make_sampler(name: SamplerName, seed: int, number: int, given: int = 0) -> BaseSampler:
-    """A fresh sampler for each trial, so that a study resumes as if it had not been stopped.
+def make_sampler(name: OptunaSampler, seed: int, number: int, given: int = 0) -> BaseSampler:
+    """A fresh sampler of Optuna for each trial, so that a study resumes as if it had not been stopped.
 
     Never multivariate or grouped TPE, which collapse with several objectives. Baselines are `given`, not startup: all
     are all-conv or all-product, and would teach a model never to mix.

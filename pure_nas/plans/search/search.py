@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 from optuna.trial import TrialState
 
+from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
 from pure_nas.plans.plan import Plan
+from pure_nas.plans.search.forecasts import Forecasts
 from pure_nas.plans.search.limits import Latency, cost_text
 from pure_nas.plans.search.lost_weights import Restored, have_lost_weights, restored_folder, take_place
 from pure_nas.plans.search.settings import SearchSettings, objective_values
@@ -23,6 +25,7 @@ from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
 from pure_nas.workers.messages import Job, Outcome
 
+FIRST_BASELINES, BASELINE_EVERY = 4, 3
 REJECTIONS_IN_A_ROW = 200  # rejected suggestions in a row after which a search stops
 
 
@@ -54,11 +57,12 @@ def reconcile(
     candidates = {baseline.label: baseline.candidate for baseline in plan}
     finished: dict[int, TrialRecord] = {}
     unfinished: list[Asked] = []
-    for number in range(max([len(study.trials), *(trial.number + 1 for trial in run.trials())])):
+    stored = study.trials
+    for number in range(max([len(stored), *(trial.number + 1 for trial in run.trials())])):
         folder = run.trial(number)
         record = read_trial(folder, objectives) if folder.has_candidate else None
         candidate = folder.candidate() if record is None and folder.has_candidate else None
-        if number >= len(study.trials):
+        if number >= len(stored):
             if record is not None:
                 study.begin(record.candidate, record.baseline)
             elif candidate is not None:
@@ -68,19 +72,19 @@ def reconcile(
                     f"{folder.path} is missing, but there are later trials.",
                     hint="Restore it, or start a new search with another --study.",
                 )
-        stored = study.trials[number]
-        running = stored.state == TrialState.RUNNING
+            stored = study.trials
+        running = stored[number].state == TrialState.RUNNING
         if record is not None:
             if running:
                 study.tell(record)
             finished[number] = record
         elif running:
-            label = str(stored.user_attrs.get(BASELINE_KEY, ""))
+            label = str(stored[number].user_attrs.get(BASELINE_KEY, ""))
             candidate = candidate or candidates.get(label) or study.candidate_of(number)
             unfinished.append(Asked(number, candidate, label))
         else:
             raise RunError(
-                f"Trial {number} is {stored.state.name.lower()} in the study, but {folder.path} has no result.",
+                f"Trial {number} is {stored[number].state.name.lower()} in the study, but {folder.path} has no result.",
                 hint="Restore the folder. If another program added the trial, move study.db away: the study is "
                 "rebuilt from the folders.",
             )
@@ -97,6 +101,7 @@ class SearchPlan(Plan[TrialRecord | Restored]):
     baselines: list[Baseline]
     reference: tuple[float, ...]  # the worst value of each objective
     latency: Latency
+    forecasts: Forecasts
     restore_weights: bool = False
     kind = "search"
 
@@ -106,8 +111,14 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         self._waiting: defaultdict[int, list[Asked]] = defaultdict(list)
         self._records, unfinished = reconcile(self.run, self.study, self.settings.objectives, self.baselines)
         self._unfinished = deque(unfinished)
+        candidates = {number: record.candidate for number, record in self._records.items()}
+        candidates |= {asked.number: asked.candidate for asked in unfinished}
+        self._begun = [candidates[number] for number in sorted(candidates)]  # what each trial trains, by its number
         begun = {record.baseline for record in self._records.values()} | {asked.baseline for asked in unfinished}
         self._baselines = deque(baseline for baseline in self.baselines if baseline.label not in begun)
+        if self.settings.lag is not None:
+            by_cost = sorted(self._baselines, key=lambda each: cost_of(each.candidate.architecture).flops)
+            self._baselines = deque(by_cost)
         lost, self.without_weights = have_lost_weights(self.run, self.results, everything=self.restore_weights)
         self.lost = deque(lost)
 
@@ -153,19 +164,24 @@ class SearchPlan(Plan[TrialRecord | Restored]):
                 asked = self._unfinished.popleft()
             elif self.counted + begun >= self.settings.trials:
                 return None
-            elif self._baselines:
+            elif self._baselines and self._turn_of_a_baseline(len(self._begun)):
                 baseline = self._baselines.popleft()
                 asked = self.study.begin(baseline.candidate, baseline.label)
+            elif (known := self._known_to(len(self._begun))) is None:
+                return None
             else:
-                asked = self.study.ask()
+                asked = self._ask(known)
+            if asked.number == len(self._begun):
+                self._begun.append(asked.candidate)
             digest = asked.candidate.digest
             equal = next((number for number, each in self._running.items() if each.candidate.digest == digest), None)
             if record := self._without_training(asked, repeats=equal is None):
                 return record
+            stops = {} if equal is not None else self._stops(asked)
             self._keep_candidate(asked)
             if equal is None:
                 self._running[asked.number] = asked
-                return self._job(asked, self.run.trial(asked.number))
+                return replace(self._job(asked, self.run.trial(asked.number)), stops=stops)
             self._waiting[equal].append(asked)
 
     def tell(self, job: Job, outcome: Outcome) -> TrialRecord | Restored:
@@ -176,6 +192,34 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         # Those that waited repeat the trial now, or train themselves where it has failed.
         self._unfinished.extendleft(reversed(self._waiting.pop(job.number, [])))
         return record
+
+    def _turn_of_a_baseline(self, number: int) -> bool:
+        """Some come first, cheap ones; then every third trial is one: large networks would hold up the search."""
+        return self.settings.lag is None or number < FIRST_BASELINES or number % BASELINE_EVERY == 0
+
+    def _known_to(self, number: int) -> list[TrialRecord] | None:
+        """The trials that trial `number` may follow from; None while one of them has not ended.
+
+        They do not depend on how fast others train, so that any number of workers gives the same search.
+        """
+        lag = self.settings.lag
+        if lag is None:
+            return [self._records[each] for each in sorted(self._records)]
+        first = range(max(number - lag, 0))
+        return [self._records[each] for each in first] if all(each in self._records for each in first) else None
+
+    def _ask(self, known: Sequence[TrialRecord]) -> Asked:
+        if self.study.sampler != "forecast":
+            return self.study.ask(None if self.settings.lag is None else len(known))
+        candidate = self.forecasts.proposal(known, self._begun, self.study.given)
+        return self.study.begin(candidate)
+
+    def _stops(self, asked: Asked) -> Mapping[int, float]:
+        """When a trial ends early. Baselines never do: others are compared with them."""
+        if not self.settings.stops or asked.baseline:
+            return {}
+        known = self._known_to(asked.number)
+        return self.forecasts.stops(known or (), asked.candidate, self.run.trial(asked.number))
 
     def noun(self, training: Job | TrialRecord | Restored) -> str:
         again = isinstance(training, Restored) or training.number in self._restoring
@@ -202,11 +246,14 @@ class SearchPlan(Plan[TrialRecord | Restored]):
 
     def _result(self, asked: Asked | TrialRecord, outcome: Outcome) -> dict[str, Any]:
         objectives: dict[str, float] = {}
-        if outcome.state == "complete":
+        if outcome.state in ("complete", "stopped"):
             names = self.settings.objectives
             objectives = dict(zip(names, objective_values(names, outcome.metrics, outcome.cost), strict=True))
         constraints = self.settings.limits.constraints(asked.candidate.architecture, self.latency)
-        return {**asdict(outcome), "baseline": asked.baseline, "objectives": objectives, "constraints": constraints}
+        result = {**asdict(outcome), "baseline": asked.baseline, "objectives": objectives, "constraints": constraints}
+        if outcome.state == "stopped":
+            result["stopped_after"] = len(self.run.trial(asked.number).curve())
+        return result
 
     def _restore(self, before: TrialRecord, outcome: Outcome) -> Restored:
         number = before.number
@@ -227,7 +274,7 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         constraints = self.settings.limits.constraints(asked.candidate.architecture, self.latency)
         if any(value > 0 for value in constraints.values()):
             return self._reject(asked, constraints)
-        ended = (each for each in self._records.values() if each.state in ("complete", "diverged"))
+        ended = (each for each in self._records.values() if each.state in ("complete", "stopped", "diverged"))
         trained = (each for each in ended if each.replay_of is None)
         earlier = next((each for each in trained if each.candidate.digest == asked.candidate.digest), None)
         return self._end(asked, self._repeated(earlier, asked.baseline)) if earlier and repeats else None
@@ -260,7 +307,8 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         """The result of a trial that trains what `earlier` trained: the same, in no time."""
         same = {name: getattr(earlier, name) for name in ("state", "reason", "metrics", "cost", "constraints")}
         objectives = dict(zip(self.settings.objectives, earlier.objectives, strict=False))
-        return {**same, "objectives": objectives, "replay_of": earlier.number, "baseline": baseline}
+        stopped = {} if earlier.stopped_after is None else {"stopped_after": earlier.stopped_after}
+        return {**same, **stopped, "objectives": objectives, "replay_of": earlier.number, "baseline": baseline}
 
     def _end(self, asked: Asked, result: dict[str, Any]) -> TrialRecord:
         """Complete a trial's folder, then tell the study: a search killed in between tells it on the next start."""

@@ -22,6 +22,7 @@ from pure_nas.objectives import METRICS
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
 from pure_nas.plans.estimate import SCORING_SHARE, flops_of, images_of_epoch, interpolation, nominal_seconds_per_trial
+from pure_nas.plans.search.forecasts import Forecasts
 from pure_nas.plans.search.lost_weights import finish_moves
 from pure_nas.plans.search.samplers import ChosenSampler, SamplerName, choose_sampler
 from pure_nas.plans.search.search import Baseline, SearchPlan, baselines
@@ -73,12 +74,20 @@ class Prepared(Resources):
     def workers_for(self, left: int) -> WorkerPlan:
         if self.settings.measures_latency:
             return WorkerPlan(1, "latency is measured, which other training would disturb")
-        return super().workers_for(left)
+        return super().workers_for(self._at_once(left))
+
+    def start_workers(self, left: int) -> tuple[Executor, WorkerPlan]:
+        return super().start_workers(self._at_once(left))
+
+    def _at_once(self, left: int) -> int:
+        """Of so many trials, those that can train at the same time."""
+        return left if self.settings.lag is None else min(left, max(self.settings.lag, 1))
 
     @cached_property
     def sampler(self) -> ChosenSampler:
         seconds = nominal_seconds_per_trial(self.space, self.dataset, self.device)
-        return choose_sampler(self.settings.sampler, self.settings.trials, seconds)
+        settings = self.settings
+        return choose_sampler(settings.sampler, settings.trials, seconds, closed_form=settings.closed_form)
 
     @property
     def params_range(self) -> tuple[int, int]:
@@ -146,8 +155,8 @@ class Search:
 @contextmanager
 def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> Iterator[Search]:
     """Lock the run in the folder `out`, check or write its settings, and yield the search."""
-    settings = prepared.settings
-    run = RunDirectory(out / settings.study)
+    run = RunDirectory(out / prepared.settings.study)
+    settings = _going_on(prepared.settings, run)
     dataset = prepared.dataset
     images = {**dataset.facts, "train": prepared.train_images, "validation": len(dataset.validation)}
     wanted = {**settings.resolved(), "data": images}
@@ -181,6 +190,14 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
             baselines=prepared.baselines,
             reference=tuple(reference.values()),
             latency=prepared.latency,
+            forecasts=Forecasts(
+                space=prepared.space,
+                objectives=settings.objectives,
+                worst=reference["error"],
+                images=len(dataset.validation),
+                limits=settings.limits,
+                seed=settings.seed,
+            ),
             restore_weights=restore_weights,
         )
         driver = Driver(run, prepared, budget)
@@ -189,6 +206,12 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
         wanted |= {"chosen_sampler": asdict(sampler), "reference": reference}
         record_start(run, wanted, describe_environment(prepared.device), trials=settings.trials)
         yield Search(plan, driver, sampler)
+
+
+def _going_on(settings: SearchSettings, run: RunDirectory) -> SearchSettings:
+    """By the rules with which a run began: before there was a lag, every trial was trained to its end."""
+    older = run.exists and "lag" not in run.settings()
+    return replace(settings, early_stopping=False, lag=None) if older else settings
 
 
 def _decided(prepared: Prepared, run: RunDirectory) -> tuple[ChosenSampler, dict[str, float]]:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from pure_nas.data.sources.own import AnyDataset, dataset_name
 from pure_nas.data.sources.registry import dataset_names
 from pure_nas.errors import UsageError
-from pure_nas.objectives import COST_KEYS, METRICS, Metric, require_objective
+from pure_nas.objectives import CLOSED_FORM, COST_KEYS, METRICS, Metric, require_objective
 from pure_nas.paths import absolute, expanded
 from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.samplers import SamplerChoice
@@ -40,6 +40,10 @@ class SearchSettings(ImageSettings):
     sampler: SamplerChoice = "auto"
     workers: Workers = 1
     baselines: bool = True
+    early_stopping: bool = True  # where costs are known before a training
+    lag: int | None = (
+        4  # trials before one that it does not follow from; None: it follows from what has ended (older runs)
+    )
     storage: str | None = field(default=None, repr=False)  # a URL, which may hold a password; None: in the run's folder
 
     def __post_init__(self) -> None:
@@ -52,6 +56,19 @@ class SearchSettings(ImageSettings):
                 hint="For example error,params; noise_error counts as a cost.",
             )
         check_workers(self.workers)
+        if self.sampler == "forecast" and not self.closed_form:
+            raise UsageError(
+                f"The sampler forecast needs costs that are known before a training ({' and '.join(CLOSED_FORM)}), but "
+                f"the objectives are {', '.join(self.objectives)}.",
+                hint="Leave --sampler out, or choose tpe, nsga2, gp or random.",
+            )
+        if self.lag is not None and self.lag < 0:
+            raise UsageError(f"A lag is 0 or more, not {self.lag}.")
+        if self.lag is not None and isinstance(self.workers, int) and self.workers > max(self.lag, 1):
+            raise UsageError(
+                f"With a lag of {self.lag} trials, {self.workers} workers would wait for each other.",
+                hint=f"Give --lag {self.workers} (which is another search), or at most {max(self.lag, 1)} --workers.",
+            )
         if self.workers not in (1, "auto") and self.measures_latency:
             raise UsageError(
                 f"Latency cannot be measured while {self.workers} networks train at once.",
@@ -61,6 +78,16 @@ class SearchSettings(ImageSettings):
     @property
     def measures(self) -> tuple[str, ...]:
         return tuple(name for name in self.objectives if name != "error")
+
+    @property
+    def closed_form(self) -> bool:
+        """Whether every objective but the error is known before a training."""
+        return set(self.objectives[1:]) <= set(CLOSED_FORM)
+
+    @property
+    def stops(self) -> bool:
+        """Whether trials that could hardly reach the front end early."""
+        return self.early_stopping and self.closed_form and self.lag is not None
 
     @property
     def measures_latency(self) -> bool:
@@ -80,7 +107,10 @@ class SearchSettings(ImageSettings):
             "objectives": list(self.objectives),
             "metrics": [name for name in self.objectives if name in METRICS.names] or None,
             "limits": dict(self.limits.given),
-            **{name: getattr(self, name) for name in ("sampler", "seed", "device", "workers", "baselines")},
+            **{
+                name: getattr(self, name)
+                for name in ("sampler", "seed", "device", "workers", "baselines", "early_stopping", "lag")
+            },
             "storage": without_password(self.storage) if self.storage else None,
             "data_dir": absolute(self.data_dir) if self.data_dir else None,
             "image_size": self.image_size,

@@ -22,6 +22,8 @@ from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 
 BASELINE_KEY = "baseline"
+FIDELITY = "fidelity"
+"""The constraint of a trial that stopped: the share of its epochs that it lacks."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +60,33 @@ class SearchStudy:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 self._stored.set_metric_names(list(self.objectives))
+        # It learns how a trial ended when suggestions may follow from that.
         self._memory = optuna.create_study(directions=directions)
-        self._memory.add_trials(trials)
+        self._memory.add_trials([_as_begun(trial) for trial in trials])
+        self._learned: set[int] = set()
 
     @property
     def trials(self) -> list[FrozenTrial]:
-        return self._memory.get_trials(deepcopy=False)
+        return self._stored.get_trials(deepcopy=False)
 
-    def ask(self) -> Asked:
-        number = len(self.trials)
-        given = sum(BASELINE_KEY in trial.user_attrs for trial in self.trials)
-        self._memory.sampler = make_sampler(self.sampler, self.seed, number, given)
+    @property
+    def begun(self) -> int:
+        """How many trials this search has begun."""
+        return len(self._memory.get_trials(deepcopy=False))
+
+    @property
+    def given(self) -> int:
+        """Trials that were not suggested."""
+        return sum(BASELINE_KEY in trial.user_attrs for trial in self.trials)
+
+    def ask(self, known: int | None = None) -> Asked:
+        """Begin a trial with a candidate that follows from those of the first `known` trials that have ended; of all
+        if left out. The study's sampler is one of Optuna's."""
+        assert self.sampler != "forecast"
+        with _explained(self.name):
+            self._learn(self.trials[:known])
+        number = self.begun
+        self._memory.sampler = make_sampler(self.sampler, self.seed, number, self.given)
         trial = self._memory.ask()
         candidate = self.space.suggest(trial)
         self._store(number)
@@ -76,7 +94,7 @@ class SearchStudy:
 
     def begin(self, candidate: Candidate, baseline: str = "") -> Asked:
         """Begin a trial with a given candidate; what of it lies in the space teaches the sampler."""
-        number = len(self.trials)
+        number = self.begun
         located, labels = self.space.parameters_of(candidate), {BASELINE_KEY: baseline} if baseline else {}
         params, distributions = dict(located.params), dict(located.distributions)
         trial = create_trial(state=TrialState.RUNNING, params=params, distributions=distributions, user_attrs=labels)
@@ -94,26 +112,48 @@ class SearchStudy:
             ) from error
 
     def tell(self, record: TrialRecord) -> None:
-        """Tell how a trial ended; as pruned if it is not complete: from one that failed, samplers learn nothing."""
-        state, values, constraints = TrialState.COMPLETE, list(record.objectives), record.constraints
-        if record.state != "complete":
+        """Tell how a trial ended.
+
+        One that stopped is complete, but out of bounds by the share of epochs that it lacks: samplers learn from it and
+        do not take it for as good as others. Any other is pruned: from one that failed they learn nothing.
+        """
+        state, values, constraints = TrialState.COMPLETE, list(record.objectives), dict(record.constraints)
+        if record.stopped_after is not None:
+            constraints[FIDELITY] = 1 - record.stopped_after / record.candidate.recipe.epochs
+        elif record.state != "complete":
             state, values = TrialState.PRUNED, []
             constraints = {key: value for key, value in constraints.items() if value > 0} or {record.state: 1.0}
         with _explained(self.name):
-            for study in (self._memory, self._stored):
-                constrain(Trial(study, study.get_trials(deepcopy=False)[record.number]._trial_id), constraints)
-                study.tell(record.number, values or None, state=state)
+            constrain(Trial(self._stored, self.trials[record.number]._trial_id), constraints)
+            self._stored.tell(record.number, values or None, state=state)
+
+    def _learn(self, trials: Sequence[FrozenTrial]) -> None:
+        for trial in trials:
+            if trial.state.is_finished() and trial.number not in self._learned:
+                begun = self._memory.get_trials(deepcopy=False)[trial.number]
+                constrain(Trial(self._memory, begun._trial_id), trial.constraints)
+                self._memory.tell(trial.number, trial.values, state=trial.state)
+                self._learned.add(trial.number)
 
     def _store(self, number: int) -> None:
         with _explained(self.name):
-            self._stored.add_trial(self.trials[number])
-            stored = len(self._stored.get_trials(deepcopy=False))
+            self._stored.add_trial(self._memory.get_trials(deepcopy=False)[number])
+            stored = len(self.trials)
         if stored != number + 1:
             raise RunError(
                 f'Another program added trials to the study "{self.name}" while this search ran; only '
                 "one search may use a study.",
                 hint=REBUILD,
             )
+
+
+def _as_begun(trial: FrozenTrial) -> FrozenTrial:
+    return create_trial(
+        state=TrialState.RUNNING,
+        params=trial.params,
+        distributions=trial.distributions,
+        user_attrs=trial.user_attrs,
+    )
 
 
 def constrain(trial: Trial | FrozenTrial | FixedTrial, constraints: Mapping[str, float]) -> None:

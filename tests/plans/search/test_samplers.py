@@ -7,9 +7,9 @@ from typing import get_args
 import optuna
 import pytest
 
-from pure_nas.plans.search.samplers import SamplerChoice, SamplerName, choose_sampler, make_sampler
+from pure_nas.plans.search.samplers import OptunaSampler, SamplerChoice, SamplerName, choose_sampler, make_sampler
 
-NAMES: tuple[SamplerName, ...] = ("tpe", "nsga2", "gp", "random")
+NAMES: tuple[OptunaSampler, ...] = ("tpe", "nsga2", "gp", "random")
 
 
 @pytest.mark.parametrize(
@@ -31,14 +31,18 @@ def test_auto_chooses_by_the_number_and_length_of_trials(trials: int, seconds: f
     assert found.reason not in ("", "as requested")
 
 
-@pytest.mark.parametrize("name", NAMES)
+def test_auto_forecasts_errors_where_costs_are_known() -> None:
+    assert choose_sampler("auto", 1000, 0.1, closed_form=True).name == "forecast"
+
+
+@pytest.mark.parametrize("name", ["forecast", *NAMES])
 def test_what_was_asked_for_is_taken(name: SamplerName) -> None:
     found = choose_sampler(name, 10_000, 0.0)
     assert (found.name, found.reason) == (name, "as requested")
-    assert set(get_args(SamplerChoice)) == {"auto", *NAMES}
+    assert set(get_args(SamplerChoice)) == {"auto", "forecast", *NAMES}
 
 
-def suggestions(name: SamplerName, seed: int, *, numbers_from: int = 0) -> list[dict[str, object]]:
+def suggestions(name: OptunaSampler, seed: int, *, numbers_from: int = 0) -> list[dict[str, object]]:
     """What a fresh sampler for every trial suggests in a small study of two objectives."""
     study = optuna.create_study(directions=["minimize", "minimize"])
     for number in range(12):
@@ -52,7 +56,7 @@ def suggestions(name: SamplerName, seed: int, *, numbers_from: int = 0) -> list[
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_suggestions_follow_from_the_seed_and_the_number_of_the_trial(name: SamplerName) -> None:
+def test_suggestions_follow_from_the_seed_and_the_number_of_the_trial(name: OptunaSampler) -> None:
     found = suggestions(name, 0)
     assert found == suggestions(name, 0)
     assert found != suggestions(name, 1)
@@ -60,7 +64,7 @@ def test_suggestions_follow_from_the_seed_and_the_number_of_the_trial(name: Samp
 
 
 @pytest.mark.parametrize("name", ["tpe", "gp"])
-def test_models_begin_to_decide_after_ten_suggestions_besides_those_given(name: SamplerName) -> None:
+def test_models_begin_to_decide_after_ten_suggestions_besides_those_given(name: OptunaSampler) -> None:
     def decided_by_model(trials: int, given: int) -> bool:
         """Whether what was learned changes what is suggested next."""
         found = []

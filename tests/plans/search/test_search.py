@@ -108,7 +108,7 @@ def test_rejections_in_a_row_end_the_search(
 
 
 def test_a_baseline_over_the_limit_is_rejected_with_its_label(tiny: Settings, tmp_path: Path) -> None:
-    run_search(tiny(trials=4, limits=TIGHT, baselines=True), tmp_path)
+    run_search(tiny(trials=8, limits=TIGHT, baselines=True), tmp_path)
     by_label = {trial.baseline: trial for trial in results_of(tmp_path).trials}
     assert {label: trial.state for label, trial in by_label.items() if label} == {
         "conv small, usual recipe": "complete",
@@ -191,15 +191,17 @@ def test_a_trial_that_ran_out_of_memory_counts_and_a_repeat_of_it_is_tried_again
     assert all(trial.constraints == {"failed": 1.0} for trial in stored_in(tmp_path))
 
 
-def test_baselines_come_first_in_the_order_of_the_plan(tiny: Settings, tmp_path: Path) -> None:
-    settings = tiny(trials=10, baselines=True)
-    plan = prepare(settings).baselines
-    assert len(plan) == 8
-    run_search(tiny(trials=3, baselines=True), tmp_path)
+def test_cheap_baselines_come_first_and_large_ones_by_and_by(tiny: Settings, tmp_path: Path) -> None:
+    settings = tiny(trials=17, baselines=True)
+    plan = sorted(prepare(settings).baselines, key=lambda each: cost_of(each.candidate.architecture).flops)
+    turns = [0, 1, 2, 3, 6, 9, 12, 15]
+    assert len(plan) == len(turns)
+    run_search(tiny(trials=5, baselines=True), tmp_path)
     run_search(settings, tmp_path)
     trials = results_of(tmp_path).trials
-    assert [trial.baseline for trial in trials] == [*(baseline.label for baseline in plan), "", ""]
-    assert [trial.candidate for trial in trials[:8]] == [baseline.candidate for baseline in plan]
+    assert [trial.number for trial in trials if trial.baseline] == turns
+    assert [trials[turn].baseline for turn in turns] == [baseline.label for baseline in plan]
+    assert [trials[turn].candidate for turn in turns] == [baseline.candidate for baseline in plan]
     assert [trial.user_attrs.get("baseline", "") for trial in stored_in(tmp_path)] == [
         trial.baseline for trial in trials
     ]

@@ -1,16 +1,16 @@
-"""New candidates of a space: drawn at random, or from candidates that did well."""
+"""New points of a space: drawn at random, or from points that did well."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pure_nas.space.axis import Axis, Spread, Value
 from pure_nas.space.candidate import Candidate
-from pure_nas.space.parameters import Draw, Walk
+from pure_nas.space.parameters import Walk
 from pure_nas.space.search_space import SearchSpace
 
 _STEP = 0.15
@@ -19,39 +19,51 @@ _CHANGES = 2.0
 """Parameters that a mutation changes, on average."""
 
 
-def random_candidate(space: SearchSpace, rng: np.random.Generator) -> Candidate:
+class Point(NamedTuple):
+    """A candidate, and its parameters as Optuna records them."""
+
+    candidate: Candidate
+    params: Mapping[str, Value]
+
+
+def point_of(space: SearchSpace, candidate: Candidate) -> Point:
+    """The point at which a candidate lies; what of it is outside the space is no parameter."""
+    return Point(candidate, space.parameters_of(candidate).params)
+
+
+def random_point(space: SearchSpace, rng: np.random.Generator) -> Point:
     """Every parameter drawn on its own."""
-    return Walk(_drawing({}, 0.0, rng), space).candidate()
+    return _varied(space, {}, 0.0, rng)
 
 
-def mutation(space: SearchSpace, parent: Candidate, rng: np.random.Generator) -> Candidate:
-    """A candidate that differs from `parent` in a few parameters."""
-    params = space.parameters_of(parent).params
-    return Walk(_drawing(params, _CHANGES / max(len(params), 1), rng), space).candidate()
+def mutation(space: SearchSpace, parent: Point, rng: np.random.Generator) -> Point:
+    """A point that differs from `parent` in a few parameters."""
+    return _varied(space, parent.params, _CHANGES / max(len(parent.params), 1), rng)
 
 
-def crossing(space: SearchSpace, first: Candidate, second: Candidate, rng: np.random.Generator) -> Candidate:
-    """A candidate that has each parameter of one parent or the other."""
-    params = [space.parameters_of(each).params for each in (first, second)]
-    names = dict.fromkeys([*params[0], *params[1]])
+def crossing(space: SearchSpace, first: Point, second: Point, rng: np.random.Generator) -> Point:
+    """A point that has each parameter of one parent or the other, and few that neither has."""
     chosen: dict[str, Value] = {}
-    for name in names:
-        holding = [each for each in params if name in each]
+    for name in dict.fromkeys([*first.params, *second.params]):
+        holding = [each.params for each in (first, second) if name in each.params]
         chosen[name] = holding[int(rng.integers(len(holding)))][name]
-    return Walk(_drawing(chosen, 0.0, rng), space).candidate()
+    return _varied(space, chosen, _CHANGES / max(len(chosen), 1), rng)
 
 
-def _drawing(given: Mapping[str, Value], change: float, rng: np.random.Generator) -> Draw:
-    """Answers with what is given, which it changes with some probability, and draws the rest."""
+def _varied(space: SearchSpace, given: Mapping[str, Value], change: float, rng: np.random.Generator) -> Point:
+    """Takes what is given, which it changes with some probability, and draws the rest."""
+    params: dict[str, Value] = {}
 
     def draw(path: str, axis: Axis[Any], leaves: Sequence[str], spread: Spread[Any]) -> tuple[Any, ...]:
         if axis.fixed:
             return spread(axis.choices[0])
         if path not in given:
-            return spread(_drawn(axis, rng))
-        return spread(_moved(axis, given[path], rng) if rng.random() < change else given[path])
+            params[path] = _drawn(axis, rng)
+        else:
+            params[path] = _moved(axis, given[path], rng) if rng.random() < change else given[path]
+        return spread(params[path])
 
-    return draw
+    return Point(Walk(draw, space).candidate(), params)
 
 
 def _drawn(axis: Axis[Any], rng: np.random.Generator) -> Any:

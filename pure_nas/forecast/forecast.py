@@ -8,24 +8,18 @@ promises as noise.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from operator import attrgetter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from scipy.special import ndtr, ndtri
-from scipy.stats.qmc import Halton
 
-from benchmarks.front.gaussian_process import GaussianProcess, Hyperparameters
-from benchmarks.front.variation import random_candidate
 from pure_nas.analysis import pareto
-from pure_nas.cost.layers import cost_of
-from pure_nas.space.candidate import Candidate
-from pure_nas.space.search_space import SearchSpace
+from pure_nas.forecast.encoding import Encoding
+from pure_nas.forecast.gaussian_process import GaussianProcess, Hyperparameters
+from pure_nas.forecast.variation import Point
 
 Floats = NDArray[np.float64]
 
@@ -37,8 +31,6 @@ _RUNG_RATIO = 1.3
 _LAST_RUNG = 0.8
 _PRIOR_SPREAD, _PRIOR_CURVES = 0.3, 3
 _FIT_GROWTH = 1.25
-_CELLS = 512
-_SAMPLE = 256
 
 
 @dataclass(frozen=True)
@@ -50,7 +42,7 @@ class Known:
         complete: whether it was trained to its end; its last error is then final.
     """
 
-    candidate: Candidate
+    point: Point
     errors: tuple[float, ...]
     complete: bool
 
@@ -59,95 +51,6 @@ def rungs(epochs: int) -> tuple[int, ...]:
     """Epochs after which a trial may be stopped: closer together at first, none in the last fifth."""
     steps = (math.ceil(_RUNG_RATIO**power) for power in range(epochs))
     return tuple(dict.fromkeys(epoch for epoch in steps if epoch <= _LAST_RUNG * epochs))
-
-
-class Encoding:
-    """Candidates of a space as numbers: costs, and features standardised over the space.
-
-    Args:
-        costs: names of objectives whose value follows from the architecture, such as "flops".
-    """
-
-    def __init__(self, space: SearchSpace, costs: Sequence[str]) -> None:
-        self.space = space
-        self._cost, self._n_costs = attrgetter(*costs), len(costs)
-        self._rows: dict[str, Floats] = {}
-        self._costs: dict[str, Floats] = {}
-        rng = np.random.default_rng(0)
-        sample = [random_candidate(space, rng) for _ in range(_SAMPLE)]
-        features = [self._features(each) for each in sample]
-        self._names = sorted(set().union(*features))
-        values = self._values(features)
-        with np.errstate(invalid="ignore"):
-            self._mean, self._std = np.nanmean(values, 0), np.nanstd(values, 0)
-        self._used = np.flatnonzero(self._std > 1e-9)
-        extremes = [*space.smallest_architectures(), *space.largest_architectures()]
-        costs_of = np.log([self._cost_of(each) for each in extremes])
-        self.cells = _cells(costs_of.min(0), costs_of.max(0))
-        """(K, costs): places spread evenly over what networks of the space can cost, as logarithms."""
-
-    def costs(self, candidates: Sequence[Candidate]) -> Floats:
-        """(n, costs), as logarithms."""
-        for each in candidates:
-            if each.digest not in self._costs:
-                self._costs[each.digest] = np.log(self._cost_of(each.architecture))
-        return np.array([self._costs[each.digest] for each in candidates]).reshape(-1, self._n_costs)
-
-    def features(self, candidates: Sequence[Candidate]) -> Floats:
-        """(n, features)."""
-        new = {each.digest: each for each in candidates if each.digest not in self._rows}
-        if new:
-            values = self._values([self._features(each) for each in new.values()])
-            rows = (values - self._mean)[:, self._used] / self._std[self._used]
-            self._rows |= zip(new, np.where(np.isnan(rows), 0.0, rows), strict=True)
-        return np.array([self._rows[each.digest] for each in candidates])
-
-    def _cost_of(self, architecture: Any) -> Floats:
-        return np.atleast_1d(np.array(self._cost(cost_of(architecture)), dtype=np.float64))
-
-    def _values(self, rows: Sequence[Mapping[str, float]]) -> Floats:
-        usual = [(name, 0.0 if " " in name else math.nan) for name in self._names]
-        return np.array([[row.get(name, other) for name, other in usual] for row in rows], dtype=np.float64)
-
-    def _features(self, candidate: Candidate) -> dict[str, float]:
-        """Values that were searched, where units are, costs.
-
-        A name with a space in it is 0 where a candidate lacks it; any other is then unknown.
-        """
-        located = self.space.parameters_of(candidate)
-        found: dict[str, float] = {}
-        for name, value in located.params.items():
-            if not name.startswith("units"):
-                found |= _numbers(name, value, located.distributions[name])
-        layers = [name for stage in candidate.architecture.units for name in stage]
-        for unit in dict.fromkeys(layers):
-            found[f"share {unit}"] = layers.count(unit) / len(layers)
-            for stage, names in enumerate(candidate.architecture.units):
-                found[f"share {unit} {stage}"] = names.count(unit) / len(names)
-                found[f"first {unit} {stage}"] = float(names[0] == unit)
-                found[f"last {unit} {stage}"] = float(names[-1] == unit)
-        found |= {f"depth {stage}": math.log(len(names)) for stage, names in enumerate(candidate.architecture.units)}
-        return found | {f"cost {place}": float(cost) for place, cost in enumerate(self.costs([candidate])[0])}
-
-
-def _numbers(name: str, value: Any, distribution: BaseDistribution) -> dict[str, float]:
-    match distribution:
-        case CategoricalDistribution(choices=choices):
-            numbers = [each for each in choices if isinstance(each, int | float) and not isinstance(each, bool)]
-            if len(numbers) < len(choices):
-                return {f"{name} {value}": 1.0}
-            return {name: math.log(value) if min(numbers) > 0 else float(value)}
-        case FloatDistribution(log=log) | IntDistribution(log=log):
-            return {name: math.log(value) if log else float(value)}
-    raise TypeError(f"{name} has an unknown distribution, {distribution}")
-
-
-def _cells(low: Floats, high: Floats) -> Floats:
-    if len(low) == 1:
-        unit = (np.arange(_CELLS)[:, None] + 0.5) / _CELLS
-    else:
-        unit = Halton(len(low), scramble=False).random(_CELLS + 1)[1:]
-    return np.asarray(low + (high - low) * unit)
 
 
 @dataclass(frozen=True)
@@ -199,13 +102,13 @@ class Forecast:
         self.encoding = of.encoding
         complete = [each for each in known if each.complete]
         self.curves = np.array([self._logs(each.errors) for each in complete if len(each.errors) == of.epochs])
-        self._costs = of.encoding.costs([each.candidate for each in complete])
+        self._costs = of.encoding.costs([each.point for each in complete])
         self._errors = np.array([self._final(each) for each in complete], dtype=np.float64)
 
     @cached_property
     def features(self) -> Floats:
         """(n, features)"""
-        return self.encoding.features([each.candidate for each in self._known])
+        return self.encoding.features([each.point for each in self._known])
 
     @cached_property
     def targets(self) -> tuple[Floats, Floats]:
@@ -214,33 +117,33 @@ class Forecast:
         return np.array([mean for mean, _ in pairs]), np.array([variance for _, variance in pairs])
 
     @property
-    def front(self) -> list[Candidate]:
+    def front(self) -> list[Point]:
         """Complete trials that no other equals at its cost or less."""
-        complete = [each.candidate for each in self._known if each.complete]
+        complete = [each.point for each in self._known if each.complete]
         points = np.column_stack([self._errors, self._costs]) if complete else np.zeros((0, 2))
         return [complete[place] for place in pareto.front(points)]
 
-    def expected_gain(self, candidates: Sequence[Candidate]) -> Floats:
-        """(n,): expected growth of the hypervolume of error and logarithms of costs, as a share of the box."""
-        mean, variance = self._predict(candidates)
-        spread, offset = np.sqrt(variance)[:, None], self._of.resolution
-        levels = self._least[None, :] + offset
-        z = (np.log(levels) - mean[:, None]) / spread
-        below = levels * ndtr(z) - np.exp(mean[:, None] + spread**2 / 2) * ndtr(z - spread)
-        return np.asarray((np.maximum(below, 0.0) * self._reached(self.encoding.costs(candidates))).mean(1))
+    def expected_gain(self, points: Sequence[Point]) -> Floats:
+        """(n,): expected growth of the hypervolume of logarithms of error and costs, mean over the cells."""
+        mean, variance = self._predict(points)
+        spread = np.sqrt(variance)[:, None]
+        below = np.log(self._least[None, :] + self._of.resolution) - mean[:, None]
+        z = below / spread
+        gain = below * ndtr(z) + spread * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+        return np.asarray((np.maximum(gain, 0.0) * self._reached(self.encoding.costs(points))).mean(1))
 
-    def stops(self, candidate: Candidate, chance: float) -> dict[int, float]:
+    def stops(self, point: Point, chance: float) -> dict[int, float]:
         """By epoch, the error above which a trial ends: it then enters the front at its cost with less than `chance`.
 
         Decided before the first epoch, so that whoever trains need ask nobody.
         """
         if len(self.curves) < FEWEST_CURVES:
             return {}
-        cheaper = (self._costs <= self.encoding.costs([candidate])).all(1)
+        cheaper = (self._costs <= self.encoding.costs([point])).all(1)
         bar = math.log(min([*self._errors[cheaper], self._of.worst]) + self._of.resolution)
         expected, precision = 0.0, 0.0
         if self.ready:
-            mean, variance = self._predict([candidate])
+            mean, variance = self._predict([point])
             precision = 1 / (float(variance[0]) + self._hyperparameters.noise)
             expected = float(mean[0])
         found: dict[int, float] = {}
@@ -268,8 +171,8 @@ class Forecast:
         """(n, K): which cells cost as much as `costs` (n, costs), or more, in every cost."""
         return np.asarray((costs[:, None, :] <= self.encoding.cells[None, :, :] + 1e-12).all(2))
 
-    def _predict(self, candidates: Sequence[Candidate]) -> tuple[Floats, Floats]:
-        return self._process.predict(self.encoding.features(candidates))
+    def _predict(self, points: Sequence[Point]) -> tuple[Floats, Floats]:
+        return self._process.predict(self.encoding.features(points))
 
     @cached_property
     def _hyperparameters(self) -> Hyperparameters:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern
 
-from benchmarks.front.gaussian_process import GaussianProcess, Hyperparameters
+from pure_nas.forecast.gaussian_process import GaussianProcess, Hyperparameters
 
 RNG = np.random.default_rng(0)
 

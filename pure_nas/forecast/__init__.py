@@ -1,0 +1,1 @@
+"""What the trials of a search say about others: which to train next, and which to stop."""

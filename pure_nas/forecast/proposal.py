@@ -1,0 +1,55 @@
+"""Which candidate to train next: the one that promises most hypervolume for its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from pure_nas.forecast.forecast import Forecast
+from pure_nas.forecast.variation import Point, crossing, mutation, random_point
+
+STARTUP_TRIALS = 8
+"""Trials, besides baselines, that are chosen by their cost alone."""
+_START_POOL = 24
+_DRAWN, _VARIED, _CROSSED = 48, 80, 0.3
+_COST_POWER = 0.25
+
+
+def propose(forecast: Forecast, number: int, taken: Callable[[Point], bool], rng: np.random.Generator) -> Point:
+    """The point for the trial after `number` others that were not given.
+
+    Args:
+        taken: whether a point is of no use, as it is over a limit or was trained before; one that is not is chosen
+            if the pool has such.
+    """
+    space, encoding = forecast.encoding.space, forecast.encoding
+    if number < STARTUP_TRIALS or not forecast.ready:
+        pool = _new((random_point(space, rng) for _ in range(_START_POOL)), taken)
+        order = np.argsort(encoding.costs(pool)[:, 0], kind="stable")
+        return pool[int(order[int(_ladder(number) * len(pool))])]
+    parents = forecast.front
+    varied = [random_point(space, rng) for _ in range(_DRAWN)]
+    for _ in range(_VARIED if parents else 0):
+        parent, other = (parents[int(place)] for place in rng.integers(len(parents), size=2))
+        if rng.random() < _CROSSED:
+            varied.append(crossing(space, parent, other, rng))
+        else:
+            varied.append(mutation(space, parent, rng))
+    pool = _new(varied, taken)
+    gain = np.log(np.maximum(forecast.expected_gain(pool), 1e-300))
+    return pool[int(np.argmax(gain - _COST_POWER * encoding.costs(pool)[:, 0]))]
+
+
+def _new(points: Iterable[Point], taken: Callable[[Point], bool]) -> list[Point]:
+    """Distinct ones that are not taken, or all of them where every one is."""
+    found = list({tuple(point.params.items()): point for point in points}.values())
+    return [point for point in found if not taken(point)] or found
+
+
+def _ladder(number: int) -> float:
+    """Shares from 0 to 1 that fill the lower end more than the upper: small networks say much for little."""
+    share, step = 0.0, 0.5
+    while number:
+        share, number, step = share + step * (number % 2), number // 2, step / 2
+    return share**2
