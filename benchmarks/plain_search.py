@@ -125,9 +125,9 @@ def suggest(trial: optuna.Trial, space: Space) -> Choice:
 def _thetas(trial: optuna.Trial, space: Space, units: list[list[str]]) -> list[float]:
     if not space.theta_per_stage:
         drawn = any("product" in stage for stage in units)
-        return [trial.suggest_float("threshold_init", -4.0, 3.0) if drawn else 0.0] * 3
+        return [trial.suggest_float("threshold_init", -4.0, 0.5) if drawn else 0.0] * 3
     return [
-        trial.suggest_float(f"threshold_init.{stage}", -4.0, 3.0) if "product" in names else 0.0
+        trial.suggest_float(f"threshold_init.{stage}", -4.0, 0.5) if "product" in names else 0.0
         for stage, names in enumerate(units)
     ]
 
