@@ -38,10 +38,9 @@ class Projection(nn.Conv2d):
 class BasicBlock(nn.Module):
     """ResNet's block, or PURe's: a product unit as its second operation and no ReLU."""
 
-    def __init__(self, in_channels: int, channels: int, stride: int, product: bool, theta: float, relu: bool) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: int, product: bool, theta: float) -> None:
         super().__init__()
         self.product = product
-        self.relu_after_add = relu or not product
         self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
         self.conv2 = ProductUnit2d(channels, theta) if product else nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
@@ -58,7 +57,7 @@ class BasicBlock(nn.Module):
             out = F.relu(out, inplace=True)
         out = self.bn2(self.conv2(out))
         out = out + self.downsample(x)
-        return F.relu(out, inplace=True) if self.relu_after_add else out
+        return out if self.product else F.relu(out, inplace=True)
 
 
 class PlainNetwork(nn.Module):
@@ -68,7 +67,6 @@ class PlainNetwork(nn.Module):
         units: the unit of every block.
         width: channels of the first stage; each stage doubles them and halves the image.
         thetas: start of theta in each stage.
-        relu_after_add: a ReLU after the addition of product blocks.
         imagenet_stem: a 7x7 convolution of stride 2 and a max-pool instead of a 3x3 convolution.
 
     Shape:
@@ -83,7 +81,6 @@ class PlainNetwork(nn.Module):
         in_channels: int = 3,
         classes: int = 10,
         thetas: Sequence[float] = (),
-        relu_after_add: bool = False,
         imagenet_stem: bool = False,
     ) -> None:
         super().__init__()
@@ -102,7 +99,7 @@ class PlainNetwork(nn.Module):
             for index, name in enumerate(names):
                 stride = 2 if stage > 0 and index == 0 else 1
                 theta = thetas[stage] if thetas else 0.0
-                blocks.append(BasicBlock(channels_in, channels, stride, name == "product", theta, relu_after_add))
+                blocks.append(BasicBlock(channels_in, channels, stride, name == "product", theta))
                 channels_in = channels
         self.blocks = nn.Sequential(*blocks)
         self.classifier = nn.Linear(channels_in, classes)

@@ -95,7 +95,6 @@ class Choice:
     units: list[list[str]]
     width: int
     thetas: list[float]
-    relu_after_add: bool
     rates: dict[str, float]
     decays: dict[str, Decay]
 
@@ -111,15 +110,14 @@ def suggest(trial: optuna.Trial, space: Space) -> Choice:
     ]
     product = any("product" in stage for stage in units)
     conv = any("conv" in stage for stage in units)
-    relu = trial.suggest_categorical("relu_after_add", (False, True)) if product else False
     thetas = _thetas(trial, space, units)
     kinds = ["trunk"] + ["conv"] * conv + ["product_conv", "exponents", "thresholds"] * product
-    bounds = {"trunk": space.trunk_rate, "conv": space.conv_rate}
+    bounds = {"trunk": space.trunk_rate, "conv": space.conv_rate, "exponents": (0.005, 0.3)}
     rates = {
         kind: trial.suggest_float(f"learning_rate.{kind}", *bounds.get(kind, (0.005, 0.1)), log=True) for kind in kinds
     }
     decays = {kind: _decay(trial, space, kind) for kind in kinds}
-    return Choice(units, width, thetas, relu, rates, decays)
+    return Choice(units, width, thetas, rates, decays)
 
 
 def _thetas(trial: optuna.Trial, space: Space, units: list[list[str]]) -> list[float]:
@@ -326,7 +324,6 @@ def main(
             in_channels=in_channels,
             classes=images.classes,
             thetas=choice.thetas,
-            relu_after_add=choice.relu_after_add,
         )
         cost = flops(network, images.train[0])
         error = train_and_score(network, choice, chosen, images, epochs, loader)

@@ -69,8 +69,8 @@ def test_the_plain_script_trains_the_same_network(depth: int, unit: str) -> None
 def test_the_plain_search_builds_the_same_mixed_network() -> None:
     units = (("product", "conv"), ("conv", "product"), ("product",))
     thetas = (-1.0, 0.5, 2.0)
-    ours = build(Architecture(units=units, base_width=4, threshold_init=thetas, relu_after_add=True))
-    require_equal(ours, PlainNetwork(units, 4, thetas=thetas, relu_after_add=True))
+    ours = build(Architecture(units=units, base_width=4, threshold_init=thetas))
+    require_equal(ours, PlainNetwork(units, 4, thetas=thetas))
 
 
 def require_equal(ours: torch.nn.Module, plain: torch.nn.Module) -> None:
