@@ -119,7 +119,7 @@ def test_the_page_and_the_table_of_trials_say_what_stopped(whole: Path) -> None:
     data = report_data(RunDirectory(whole / "study"))
     page, stopped = search_page(data), stopped_trials(whole)
     assert f"{len(stopped)} trials ended early, which saved" in page
-    assert "No trial that was to end early has been audited yet" in page or "audited trial" in page
+    assert "No early stop has been audited yet" in page or "As an audit, " in page
     lines = {record["trial"]: record for record in trials_table(data).records()}
     assert all(lines[each.number]["stopped_after"] == each.stopped_after for each in stopped)
     assert {each.number for each in data.front}.isdisjoint(each.number for each in stopped)
