@@ -95,9 +95,7 @@ def main(
     )
     with ProcessPoolExecutor(processes) as pool:
         found = {name: list(pool.map(partial(traces, problem, name, budget, lag), range(seeds))) for name in names}
-    goal = statistics.median(trace.volume[-1] for trace in found[REFERENCE])
-    paid = {by: statistics.median(trace.cost_at(goal, by) for trace in found[REFERENCE]) for by in ("cost", "epochs")}
-    rows = [_row(name, each, budget, goal, paid) for name, each in found.items()]
+    rows = [_row(name, each, budget, found[REFERENCE]) for name, each in found.items()]
     columns = [Column("search", "search")]
     columns += [Column(f"at_{share}", f"{share * budget:g}", ".4f") for share in _SHARES]
     columns += [
@@ -111,8 +109,8 @@ def main(
     document.table(f"{problem}: hypervolume by cost", columns, rows)
     document.note(
         f"Mean hypervolume of {seeds} seeds after so many complete trainings of mean flops. x cost, x epochs: paid for "
-        f"the {goal:.4f} that {REFERENCE} ends with, by what it paid, medians; flops x epochs and epochs. wrong stops: "
-        "would have entered the front. ms: of the search for a trial."
+        f"what {REFERENCE} ends with, of the same seed, by what it had paid when it first had that; medians of flops x "
+        "epochs and of epochs. wrong stops: would have entered the front. ms: of the search for a trial."
     )
     ours = next((row for row in rows if row["search"] == OURS), None)
     if ours is not None:
@@ -122,8 +120,10 @@ def main(
     document.write(json_file)
 
 
-def _row(name: str, found: Sequence[Trace], budget: float, goal: float, paid: dict[str, float]) -> Row:
-    ratios = [trace.cost_at(goal) / paid["cost"] for trace in found]
+def _row(name: str, found: Sequence[Trace], budget: float, reference: Sequence[Trace]) -> Row:
+    pairs = [(trace, other, other.volume[-1]) for trace, other in zip(found, reference, strict=True)]
+    ratios = [trace.cost_at(goal) / other.cost_at(goal) for trace, other, goal in pairs]
+    epochs = [trace.cost_at(goal, "epochs") / other.cost_at(goal, "epochs") for trace, other, goal in pairs]
     low, high = interval(ratios)
     stopped = sum(trace.stopped for trace in found)
     return {
@@ -131,7 +131,7 @@ def _row(name: str, found: Sequence[Trace], budget: float, goal: float, paid: di
         **{f"at_{share}": statistics.fmean(trace.volume_at(share * budget) for trace in found) for share in _SHARES},
         "cost_ratio": statistics.median(ratios),
         "cost_interval": f"{low:.2f}-{high:.2f}",
-        "epochs_ratio": statistics.median(trace.cost_at(goal, "epochs") / paid["epochs"] for trace in found),
+        "epochs_ratio": statistics.median(epochs),
         "trials": statistics.fmean(len(trace.cost) for trace in found),
         "stopped": stopped / len(found),
         "wrong": sum(trace.wrong for trace in found) / stopped if stopped else 0.0,
