@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 
 import numpy as np
@@ -37,6 +37,8 @@ class Forecasts:
     images: int  # to validate on
     limits: Limits
     seed: int
+    _points: dict[int, Point] = field(default_factory=dict, init=False, repr=False)
+    _last: dict[int, Forecast] = field(default_factory=dict, init=False, repr=False)
 
     def stops(self, known: Sequence[TrialRecord], candidate: Candidate, folder: TrialDirectory) -> Mapping[int, float]:
         """By epoch, the error above which a trial ends; decided once, and written into its folder."""
@@ -58,10 +60,10 @@ class Forecasts:
             given: how many of them were not proposed, such as baselines.
         """
         points = [self._point(number, candidate) for number, candidate in enumerate(begun)]
-        trained, number = [point.params for point in points], len(begun)
+        trained, number = {frozenset(point.params.items()) for point in points}, len(begun)
 
         def taken(point: Point) -> bool:
-            return point.params in trained or not self.limits.kept_by(point.candidate.architecture)
+            return frozenset(point.params.items()) in trained or not self.limits.kept_by(point.candidate.architecture)
 
         with _one_thread().limit(limits=1, user_api="blas"):
             return propose(self._after(known), number - given, taken, self._generator(number, _PROPOSAL)).candidate
@@ -74,12 +76,11 @@ class Forecasts:
         encoding = Encoding(self.space, self.objectives[1:])
         return Forecaster(encoding, self.space.run.epochs, self.worst, 1 / self.images)
 
-    @cached_property
-    def _points(self) -> dict[int, Point]:
-        return {}
-
     def _after(self, records: Sequence[TrialRecord]) -> Forecast:
-        return self._forecaster.after([self._known(each) for each in records if _teaches(each)])
+        if len(records) not in self._last:
+            self._last.clear()
+            self._last[len(records)] = self._forecaster.after([self._known(each) for each in records if _teaches(each)])
+        return self._last[len(records)]
 
     def _known(self, record: TrialRecord) -> Known:
         errors = [float("nan") if (error := epoch["validation_error"]) is None else error for epoch in record.curve]
