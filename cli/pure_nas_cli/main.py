@@ -7,6 +7,8 @@ import signal
 
 from pure_nas_cli.interrupts import SIGNALS, quit_at_once
 
+_WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+
 
 def app() -> None:
     """Commands handle interrupts themselves while they work; before and after, nothing is lost by ending at once."""
@@ -18,6 +20,10 @@ def app() -> None:
             os.open(os.devnull, os.O_RDWR)
     for number in SIGNALS:
         signal.signal(number, quit_at_once)
+    # Threads of OpenMP spin while they wait, for long, also for one whose core another process has taken. So many
+    # rounds cost an idle machine nothing (docs/performance.md); libgomp reads this when PyTorch loads it.
+    if not any(name in os.environ for name in _WAITING):
+        os.environ["GOMP_SPINCOUNT"] = "10000"
     from pure_nas_cli.root import app as root
 
     try:
