@@ -14,7 +14,7 @@ from benchmarks.front.problems import Problem
 from pure_nas.analysis import pareto
 from pure_nas.cost.layers import cost_of
 from pure_nas.forecast.encoding import Encoding
-from pure_nas.forecast.forecast import Forecaster, Known
+from pure_nas.forecast.forecast import Forecast, Forecaster, Known
 from pure_nas.forecast.proposal import propose
 from pure_nas.forecast.variation import Point, random_point
 from pure_nas.plans.search.samplers import OptunaSampler, make_sampler
@@ -79,19 +79,20 @@ class Forecasting:
         self._forecaster = Forecaster(
             Encoding(problem.space, ["flops"]), problem.epochs, problem.worst, problem.resolution
         )
-        self._last: tuple[int, Any] = (-1, None)
+        self._last: tuple[int, Forecast] = (0, self._forecaster.after(()))
 
     def propose(self, known: Sequence[Known], begun: Sequence[Point]) -> Point:
         rng = np.random.default_rng([self.seed, len(begun)])
         if not self.proposals:
             return random_point(self.problem.space, rng)
         trained = {frozenset(each.params.items()) for each in begun}
-        return propose(self._after(known), len(begun), lambda point: frozenset(point.params.items()) in trained, rng)
+        return propose(self.after(known), len(begun), lambda point: frozenset(point.params.items()) in trained, rng)
 
     def stops(self, known: Sequence[Known], point: Point) -> Mapping[int, float]:
-        return {} if self.chance is None else self._after(known).stops(point, self.chance)
+        return {} if self.chance is None else self.after(known).stops(point, self.chance)
 
-    def _after(self, known: Sequence[Known]) -> Any:
+    def after(self, known: Sequence[Known]) -> Forecast:
+        """What these trials say."""
         if self._last[0] != len(known):
             self._last = len(known), self._forecaster.after(known)
         return self._last[1]

@@ -51,6 +51,7 @@ def search(
     sampler: SamplerChoice = "auto",
     baselines: bool = True,
     early_stopping: bool = True,
+    until_flat: bool = False,
     lag: Count = 4,
     storage: str | None = None,
     data_dir: AnyPath | None = None,
@@ -81,6 +82,7 @@ def search(
         baselines: train all-conv and all-product networks too, small ones first.
         early_stopping: stop trials that could hardly reach the front, where the costs that are minimised are known
             before a training (flops, params).
+        until_flat: end before `trials` where further ones are likely to bring little.
         lag: number of trials just before one on which it does not depend, so that the number of workers, up to this,
             changes nothing.
         storage: URL of an Optuna storage (default: SQLite in the run's folder).
@@ -117,6 +119,7 @@ def search(
             sampler=sampler,
             baselines=baselines,
             early_stopping=early_stopping,
+            until_flat=until_flat,
             lag=lag,
             storage=storage,
             image_size=image_size,

@@ -47,8 +47,11 @@ class Encoding:
         self._used = np.flatnonzero(self._std > 1e-9)
         extremes = [*space.smallest_architectures(), *space.largest_architectures()]
         costs_of = np.log([self._cost_of(each) for each in extremes])
-        self.cells = _cells(costs_of.min(0), costs_of.max(0))
+        low, high = costs_of.min(0), costs_of.max(0)
+        self.cells = _cells(low, high)
         """(K, costs): places spread evenly over what networks of the space can cost, as logarithms."""
+        self.volumes = np.exp((self.cells - high).sum(1)) * np.prod(high - low) / len(self.cells)
+        """(K,): the share that each of them stands for of all costs up to the largest network's, not as logarithms."""
 
     def costs(self, points: Sequence[Point]) -> Floats:
         """(n, costs), as logarithms."""

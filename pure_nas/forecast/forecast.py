@@ -94,12 +94,48 @@ class Forecaster:
         return self._fitted[size]
 
 
+@dataclass
+class Prospects:
+    """What points may bring to the front.
+
+    Attributes:
+        mean, spread: (n,), of the logarithms of their errors.
+        reached: (n, K), the cells that each dominates, if its error is low enough.
+        least: (K,), the lowest error that is to be had for the costs of a cell.
+    """
+
+    mean: Floats
+    spread: Floats
+    reached: NDArray[np.bool_]
+    least: Floats
+    resolution: float
+
+    @property
+    def gain(self) -> Floats:
+        """(n,): expected growth of the hypervolume of logarithms of error and costs, mean over the cells."""
+        spread = self.spread[:, None]
+        below = np.log(self.least[None, :] + self.resolution) - self.mean[:, None]
+        z = below / spread
+        gain = below * ndtr(z) + spread * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+        return np.asarray((np.maximum(gain, 0.0) * self.reached).mean(1))
+
+    def taken(self, place: int) -> Floats:
+        """Let a point be trained and its error be as expected; returns (K,), how far errors of cells are to fall."""
+        mean, spread, least = self.mean[place], self.spread[place], self.least + self.resolution
+        z = (np.log(least) - mean) / spread
+        falls = least * ndtr(z) - math.exp(mean + spread**2 / 2) * ndtr(z - spread)
+        falls = np.where(self.reached[place], np.maximum(falls, 0.0), 0.0)
+        self.least = self.least - falls
+        self.reached = np.where(np.arange(len(self.mean))[:, None] == place, False, self.reached)
+        return np.asarray(falls)
+
+
 class Forecast:
     """What trials that have ended say."""
 
     def __init__(self, of: Forecaster, known: Sequence[Known]) -> None:
         self._of, self._known = of, known
-        self.encoding = of.encoding
+        self.encoding, self.worst = of.encoding, of.worst
         complete = [each for each in known if each.complete]
         self.curves = np.array([self._logs(each.errors) for each in complete if len(each.errors) == of.epochs])
         self._costs = of.encoding.costs([each.point for each in complete])
@@ -123,14 +159,11 @@ class Forecast:
         points = np.column_stack([self._errors, self._costs]) if complete else np.zeros((0, 2))
         return [complete[place] for place in pareto.front(points)]
 
-    def expected_gain(self, points: Sequence[Point]) -> Floats:
-        """(n,): expected growth of the hypervolume of logarithms of error and costs, mean over the cells."""
+    def prospects(self, points: Sequence[Point]) -> Prospects:
+        """What these points may bring to the front."""
         mean, variance = self._predict(points)
-        spread = np.sqrt(variance)[:, None]
-        below = np.log(self._least[None, :] + self._of.resolution) - mean[:, None]
-        z = below / spread
-        gain = below * ndtr(z) + spread * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-        return np.asarray((np.maximum(gain, 0.0) * self._reached(self.encoding.costs(points))).mean(1))
+        reached = self._reached(self.encoding.costs(points))
+        return Prospects(mean, np.sqrt(variance), reached, self._least, self._of.resolution)
 
     def stops(self, point: Point, chance: float) -> dict[int, float]:
         """By epoch, the error above which a trial ends: it then enters the front at its cost with less than `chance`.

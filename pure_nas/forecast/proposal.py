@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from pure_nas.forecast.forecast import Forecast
+from pure_nas.forecast.forecast import Floats, Forecast, Prospects
 from pure_nas.forecast.variation import Point, crossing, mutation, random_point
 
 STARTUP_TRIALS = 8
@@ -28,7 +28,27 @@ def propose(forecast: Forecast, number: int, taken: Callable[[Point], bool], rng
         pool = _new((random_point(space, rng) for _ in range(_START_POOL)), taken)
         order = np.argsort(encoding.costs(pool)[:, 0], kind="stable")
         return pool[int(order[int(_ladder(number) * len(pool))])]
-    parents = forecast.front
+    pool = _pool(forecast, taken, rng)
+    return pool[_most_promising(forecast.prospects(pool), encoding.costs(pool))]
+
+
+def likely_growth(forecast: Forecast, trials: int, taken: Callable[[Point], bool], rng: np.random.Generator) -> float:
+    """Expected growth of the hypervolume by so many trials that `propose` chooses, if each goes as expected.
+
+    A share of the box from nothing to the costs of the largest networks and the error of guessing.
+    """
+    if not forecast.ready:
+        return 1.0
+    pool, encoding = _pool(forecast, taken, rng), forecast.encoding
+    prospects, costs, growth = forecast.prospects(pool), encoding.costs(pool), 0.0
+    for _ in range(min(trials, len(pool))):
+        falls = prospects.taken(_most_promising(prospects, costs))
+        growth += float(falls @ encoding.volumes) / forecast.worst
+    return growth
+
+
+def _pool(forecast: Forecast, taken: Callable[[Point], bool], rng: np.random.Generator) -> list[Point]:
+    space, parents = forecast.encoding.space, forecast.front
     varied = [random_point(space, rng) for _ in range(_DRAWN)]
     for _ in range(_VARIED if parents else 0):
         parent, other = (parents[int(place)] for place in rng.integers(len(parents), size=2))
@@ -36,9 +56,11 @@ def propose(forecast: Forecast, number: int, taken: Callable[[Point], bool], rng
             varied.append(crossing(space, parent, other, rng))
         else:
             varied.append(mutation(space, parent, rng))
-    pool = _new(varied, taken)
-    gain = np.log(np.maximum(forecast.expected_gain(pool), 1e-300))
-    return pool[int(np.argmax(gain - _COST_POWER * encoding.costs(pool)[:, 0]))]
+    return _new(varied, taken)
+
+
+def _most_promising(prospects: Prospects, costs: Floats) -> int:
+    return int(np.argmax(np.log(np.maximum(prospects.gain, 1e-300)) - _COST_POWER * costs[:, 0]))
 
 
 def _new(points: Iterable[Point], taken: Callable[[Point], bool]) -> list[Point]:

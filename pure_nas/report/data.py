@@ -13,6 +13,7 @@ from pure_nas.analysis import pareto
 from pure_nas.analysis.convergence import USUAL_TARGETS, Convergence, convergence_of
 from pure_nas.files import read_json
 from pure_nas.findings.early_stopping import EarlyStopping, early_stopping_of
+from pure_nas.plans.search.outlook import Outlook, outlook_of_run
 from pure_nas.quantities import counted
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.retrained import Retraining, Row, load_retraining
@@ -104,6 +105,7 @@ class ReportData:
     front: tuple[ReportedTrial, ...]  # those that represent a group of the front, lowest error first
     curves: tuple[Curve, ...]  # of the front, then of the baselines
     retraining: Retraining
+    outlook: Outlook | None  # None where too little has been trained to say
 
     @property
     def objectives(self) -> tuple[str, ...]:
@@ -185,6 +187,7 @@ def report_data(run: RunDirectory, results: Results | None = None) -> ReportData
         front=tuple(complete[trial.number] for trial in results.front),
         curves=tuple(_curves(results)),
         retraining=retraining,
+        outlook=outlook_of_run(run, results),
     )
 
 

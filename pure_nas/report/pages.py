@@ -18,7 +18,7 @@ from pure_nas.report.convergence_table import Learner, convergence_table
 from pure_nas.report.data import ReportData, flattened
 from pure_nas.report.experiment import charts as experiment_charts
 from pure_nas.report.experiment.tables import experiment_tables
-from pure_nas.report.notes import PLAIN_TEXT
+from pure_nas.report.notes import PLAIN_TEXT, notes
 from pure_nas.report.plotly_chart import plotly_chart
 from pure_nas.report.retraining_tables import retrained_convergence, retrained_table
 from pure_nas.report.search_tables import early_stopping_table, front_table, incomplete_table, placement_table, units_of
@@ -49,6 +49,7 @@ def search_page(data: ReportData) -> str:
             [Learner(f"trial {each.name}", each.kind, each.convergence, str(each.number)) for each in data.curves]
         ),
         rungs=None if data.early_stopping is None else early_stopping_table(data.early_stopping),
+        outlook="" if data.outlook is None else " ".join(notes("outlook", data.outlook)),
         incomplete=incomplete_table(data.trials),
         recipes=[(f"trial {row.number}", row.recipe_text) for row in data.front],
         settings=flattened(data.settings),

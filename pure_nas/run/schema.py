@@ -90,6 +90,7 @@ class Settings(RunFile):
     workers: Positive | Literal["auto"] | None = None
     baselines: bool | None = None
     early_stopping: bool | None = None
+    until_flat: bool | None = None
     lag: Count | None = None
     storage: str | None = None
     data_dir: str | None = None

@@ -62,7 +62,7 @@ def test_the_expected_gain_is_the_mean_of_gains_that_are_drawn() -> None:
     known = some(30)
     forecast = forecaster().after(known)
     candidates = [random_point(SPACE, np.random.default_rng(seed)) for seed in range(100, 106)]
-    gains = forecast.expected_gain(candidates)
+    gains = forecast.prospects(candidates).gain
     mean, variance = forecast._predict(candidates)
     draws = np.exp(mean[:, None] + np.sqrt(variance)[:, None] * np.random.default_rng(1).standard_normal(20_000))
     logs = np.log(draws)
@@ -130,7 +130,7 @@ def test_strange_errors_break_nothing(seed: int, kinds: list[str]) -> None:
         for each, kind in zip(some(8, seed), kinds, strict=True)
     ]
     forecast = forecaster().after(known)
-    assert np.isfinite(forecast.expected_gain([each.point for each in some(5, seed + 1)])).all()
+    assert np.isfinite(forecast.prospects([each.point for each in some(5, seed + 1)]).gain).all()
     assert all(math.isfinite(most) for most in forecast.stops(known[0].point, 0.02).values())
     assert propose(forecast, 20, new, np.random.default_rng(seed)) is not None
 

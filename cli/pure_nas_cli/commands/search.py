@@ -30,6 +30,7 @@ def search(
     space: Annotated[str | None, option("search.space")] = None,
     trials: Annotated[int | None, option("search.trials", min=1)] = None,
     time: Annotated[float | None, option("search.time", parser=seconds_of)] = None,
+    until_flat: Annotated[bool, option("search.until_flat", "--until-flat")] = False,
     epochs: Annotated[int | None, option("search.epochs", min=1)] = None,
     objectives: Annotated[str, option("search.objectives")] = "error,flops",
     max_params: Annotated[int | None, option("search.max_params", parser=size_of)] = None,
@@ -76,6 +77,7 @@ def search(
         workers=workers,
         baselines=baselines,
         early_stopping=early_stopping,
+        until_flat=until_flat,
         lag=lag,
         storage=storage,
         data_dir=data_dir,
@@ -168,6 +170,8 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
             stderr.print(f"{data.trials_text}, training time {seconds}, weights {weights}")
             if data.early_stopping is not None:
                 stderr.print(" ".join(notes("early_stopping", data.early_stopping)))
+            if data.outlook is not None:
+                stderr.print(" ".join(notes("outlook", data.outlook)))
         if data.front:
             print_next_steps(data)
     return code

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 
@@ -11,7 +11,7 @@ from threadpoolctl import ThreadpoolController
 
 from pure_nas.forecast.encoding import Encoding
 from pure_nas.forecast.forecast import Forecast, Forecaster, Known
-from pure_nas.forecast.proposal import propose
+from pure_nas.forecast.proposal import likely_growth, propose
 from pure_nas.forecast.variation import Point, point_of
 from pure_nas.plans.search.limits import Limits
 from pure_nas.run.directory import Stopping, TrialDirectory
@@ -23,7 +23,7 @@ CHANCE = 0.02
 """Of reaching the front, below which a trial stops."""
 AUDIT = 0.05
 """Share of trials that are trained to their end whatever their stops say: how often is that wrong?"""
-_PROPOSAL, _AUDIT = range(2)
+_PROPOSAL, _AUDIT, _GROWTH = range(3)
 """Purposes of random numbers."""
 
 
@@ -59,14 +59,23 @@ class Forecasts:
             begun: what all of them train.
             given: how many of them were not proposed, such as baselines.
         """
-        points = [self._point(number, candidate) for number, candidate in enumerate(begun)]
-        trained, number = {frozenset(point.params.items()) for point in points}, len(begun)
-
-        def taken(point: Point) -> bool:
-            return frozenset(point.params.items()) in trained or not self.limits.kept_by(point.candidate.architecture)
-
+        number, taken = len(begun), self._taken(begun)
         with _one_thread().limit(limits=1, user_api="blas"):
             return propose(self._after(known), number - given, taken, self._generator(number, _PROPOSAL)).candidate
+
+    def growth(self, known: Sequence[TrialRecord], begun: Sequence[Candidate], trials: int) -> float:
+        """By how much so many further trials are expected to increase the hypervolume."""
+        number, taken = len(begun), self._taken(begun)
+        with _one_thread().limit(limits=1, user_api="blas"):
+            return likely_growth(self._after(known), trials, taken, self._generator(number, _GROWTH))
+
+    def _taken(self, begun: Sequence[Candidate]) -> Callable[[Point], bool]:
+        """Whether a point need not be trained: it was, or is over a limit."""
+        points = [self._point(number, candidate) for number, candidate in enumerate(begun)]
+        trained = {frozenset(point.params.items()) for point in points}
+        return lambda point: (
+            frozenset(point.params.items()) in trained or not self.limits.kept_by(point.candidate.architecture)
+        )
 
     def _generator(self, number: int, purpose: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, number, purpose])

@@ -15,6 +15,7 @@ from pure_nas.plans.plan import Plan
 from pure_nas.plans.search.forecasts import Forecasts
 from pure_nas.plans.search.limits import Latency, cost_text
 from pure_nas.plans.search.lost_weights import Restored, have_lost_weights, restored_folder, take_place
+from pure_nas.plans.search.outlook import FLAT, Outlook, outlook_of
 from pure_nas.plans.search.settings import SearchSettings, objective_values
 from pure_nas.plans.search.study import BASELINE_KEY, Asked, SearchStudy
 from pure_nas.run.directory import RunDirectory, TrialDirectory
@@ -26,6 +27,7 @@ from pure_nas.space.unit import get_unit
 from pure_nas.workers.messages import Job, Outcome
 
 FIRST_BASELINES, BASELINE_EVERY = 4, 3
+FLATNESS_EVERY = 5
 REJECTIONS_IN_A_ROW = 200  # rejected suggestions in a row after which a search stops
 
 
@@ -119,6 +121,7 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         if self.settings.lag is not None:
             by_cost = sorted(self._baselines, key=lambda each: cost_of(each.candidate.architecture).flops)
             self._baselines = deque(by_cost)
+        self._flat: Outlook | None = None
         lost, self.without_weights = have_lost_weights(self.run, self.results, everything=self.restore_weights)
         self.lost = deque(lost)
 
@@ -149,6 +152,8 @@ class SearchPlan(Plan[TrialRecord | Restored]):
 
     @property
     def finished(self) -> str:
+        if (flat := self._flat) and self.counted < self.settings.trials:
+            return f"another {flat.trials} trials would likely add less than {FLAT:.1%} to the hypervolume"
         return f"all {self.settings.trials} trials are done"
 
     def next(self) -> Job | TrialRecord | None:
@@ -167,7 +172,7 @@ class SearchPlan(Plan[TrialRecord | Restored]):
             elif self._baselines and self._turn_of_a_baseline(len(self._begun)):
                 baseline = self._baselines.popleft()
                 asked = self.study.begin(baseline.candidate, baseline.label)
-            elif (known := self._known_to(len(self._begun))) is None:
+            elif (known := self._known_to(len(self._begun))) is None or self._ends_flat(known):
                 return None
             else:
                 asked = self._ask(known)
@@ -207,6 +212,15 @@ class SearchPlan(Plan[TrialRecord | Restored]):
             return [self._records[each] for each in sorted(self._records)]
         first = range(max(number - lag, 0))
         return [self._records[each] for each in first] if all(each in self._records for each in first) else None
+
+    def _ends_flat(self, known: Sequence[TrialRecord]) -> bool:
+        """Whether the search ends here; looked into every few trials, as it takes as long as some proposals."""
+        if self.settings.until_flat and self._flat is None and len(self._begun) % FLATNESS_EVERY == 0:
+            results = replace(self.results, trials=tuple(known))
+            model = self.forecasts if self.settings.closed_form else None
+            found = outlook_of(results, model=model, begun=self._begun)
+            self._flat = found if found and found.flat else None
+        return self._flat is not None
 
     def _ask(self, known: Sequence[TrialRecord]) -> Asked:
         if self.study.sampler != "forecast":

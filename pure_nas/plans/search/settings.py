@@ -41,6 +41,7 @@ class SearchSettings(ImageSettings):
     workers: Workers = 1
     baselines: bool = True
     early_stopping: bool = True  # where costs are known before a training
+    until_flat: bool = False  # end before `trials` where further ones are likely to bring little
     lag: int | None = (
         4  # trials before one that it does not follow from; None: it follows from what has ended (older runs)
     )
@@ -109,7 +110,7 @@ class SearchSettings(ImageSettings):
             "limits": dict(self.limits.given),
             **{
                 name: getattr(self, name)
-                for name in ("sampler", "seed", "device", "workers", "baselines", "early_stopping", "lag")
+                for name in ("sampler", "seed", "device", "workers", "baselines", "early_stopping", "until_flat", "lag")
             },
             "storage": without_password(self.storage) if self.storage else None,
             "data_dir": absolute(self.data_dir) if self.data_dir else None,
