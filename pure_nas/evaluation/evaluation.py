@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, TypeVar, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pure_nas.cost.layers import cost_of
@@ -61,6 +63,8 @@ class Evaluation:
     intensity: tuple[IntensityChange, ...]  # by increasing factor
     seed: int  # of the noise
     image_size: int  # of the network's input, pixels
+    # Whether each image was classified correctly, (N,), over the views if there are any; None for several seeds.
+    hits: NDArray[np.bool_] | None = field(default=None, compare=False, repr=False)
 
     def document(self) -> dict[str, Any]:
         return {
@@ -108,15 +112,17 @@ def evaluate_network(
         seeds = {noise.kind: noise_seeds(seed, noise.kind, len(images)) for noise in noises}
         noisy = {noise: Tally(len(names), device) for noise in noises if not noise.clean}
         probes = [IntensityProbe(factor, device) for factor in sorted(set(factors))]
+        hits: list[Tensor] = []
         done = 0
         # Views are cut from the images as the dataset holds them, all else is of the middle.
         for held, labels in images.batches(size, device=device, whole=not views.single):
             batch = held if views.single else middle(held, shown)
             before = compute(batch)
-            plain.add(before[1], labels)
+            right = plain.add(before[1], labels)
             if not views.single:
                 of_views = torch.stack([compute(view)[1] for view in views.of(held, shown)])
-                viewed.add(of_views.logsumexp(0) - math.log(len(of_views)), labels)
+                right = viewed.add(of_views.logsumexp(0) - math.log(len(of_views)), labels)
+            hits.append(right)
             if noisy or probes:
                 pixels = (batch * std).add_(mean).clamp_(0, 1)
             for noise, tally in noisy.items():
@@ -139,6 +145,7 @@ def evaluate_network(
             intensity=tuple(probe.result() for probe in probes),
             seed=seed,
             image_size=shown,
+            hits=torch.cat(hits).cpu().numpy(),
         )
 
 
@@ -189,6 +196,7 @@ def pooled(seeds: Sequence[Evaluation]) -> Evaluation:
     viewed = [each.viewed for each in seeds if each.viewed]
     return replace(
         first,
+        hits=None,
         quality=_quality([each.quality for each in seeds]),
         viewed=_quality(viewed) if viewed else None,
         noise={

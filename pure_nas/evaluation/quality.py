@@ -145,8 +145,8 @@ class Tally:
         self.loss = torch.zeros((), dtype=torch.float64, device=device)
         self.bins = torch.zeros(3, BINS, dtype=torch.float64, device=device)  # images, their confidences, hits
 
-    def add(self, log_probabilities: Tensor, labels: Tensor) -> None:
-        """Count a batch of `log_probabilities` (B, C), float64, and `labels` (B,), int64."""
+    def add(self, log_probabilities: Tensor, labels: Tensor) -> Tensor:
+        """Count a batch of `log_probabilities` (B, C), float64, and `labels` (B,), int64; returns its hits, (B,)."""
         # The log-probability of a class may well be minus infinity; NaN is what no softmax of finite numbers gives.
         finite = ~log_probabilities.isnan().any(1)
         confidence, predicted = log_probabilities.max(1)
@@ -160,8 +160,9 @@ class Tally:
         self.in_top += ((top == labels.unsqueeze(1)).any(1) & finite).sum()
         # Bin i holds the confidences above i / 15 and up to (i + 1) / 15.
         places = (confidence * BINS).ceil().long().sub_(1).clamp_(0, BINS - 1)
-        right = (predicted == labels).double()
-        self.bins.index_add_(1, places, torch.stack([finite.double(), confidence * finite, right]))
+        right = predicted == labels
+        self.bins.index_add_(1, places, torch.stack([finite.double(), confidence * finite, right.double()]))
+        return right
 
     def quality(self, names: Sequence[str]) -> Quality:
         """What at least one image shows; `names` are those of the classes."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pure_nas.analysis.statistics import mcnemar
 from pure_nas.evaluation.evaluation import Evaluation
 from pure_nas.evaluation.noise import LEVEL_NAMES, NoiseKind
 from pure_nas.evaluation.quality import BINS, Quality
 from pure_nas.report.notes import notes
+from pure_nas.report.paired import Pair, paired_table
 from pure_nas.report.table import NETWORK, Cell, Column, Row, Table, interval_text, number, share
 
 Named = tuple[str, Evaluation]  # a network's name, and what was found of it
@@ -21,6 +23,8 @@ def evaluation_tables(evaluated: Sequence[Named], subject: str) -> Iterator[Tabl
     """Every table that there is something for; classes and confusions of the first network only."""
     name, first = evaluated[0]
     yield _summary(evaluated, subject)
+    if compared := paired_with_first(evaluated):
+        yield compared
     quality = first.viewed or first.quality
     yield _classes(quality, f"Classes of {name}" if len(evaluated) > 1 else "Classes")
     if len(quality.classes) <= _MOST_COLUMNS:
@@ -31,6 +35,17 @@ def evaluation_tables(evaluated: Sequence[Named], subject: str) -> Iterator[Tabl
         yield _noise(evaluated, kind)
     if first.intensity:
         yield _intensity(evaluated)
+
+
+def paired_with_first(evaluated: Sequence[Named]) -> Table | None:
+    """The first network against each other, image by image; None where they, or the first, are of several seeds."""
+    name, first = evaluated[0]
+    pairs = [
+        Pair(name, other, mcnemar(first.hits, found.hits))
+        for other, found in evaluated[1:]
+        if first.hits is not None and found.hits is not None
+    ]
+    return paired_table(pairs, "Image by image") if pairs else None
 
 
 def _summary(evaluated: Sequence[Named], subject: str) -> Table:

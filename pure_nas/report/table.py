@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pure_nas.quantities import show_percent
+from pure_nas.quantities import show_percent, show_points
 from pure_nas.report.palette import placement_text
 
 Stages = tuple[tuple[str, ...], ...]
@@ -59,6 +59,11 @@ def number(value: float | None, digits: int) -> Cell:
     return NOTHING if value is None else Cell(value, f"{value:.{digits}f}")
 
 
+def p_value(value: float | None) -> Cell:
+    """The p-value of a test, or a dash."""
+    return NOTHING if value is None else Cell(value, "< 0.001" if value < 0.001 else f"{value:.3f}")
+
+
 def mean_text(shares: Sequence[float]) -> str:
     """Mean of shares in percent, with the standard deviation of several: "86.30 ± 0.41 %"; empty for none."""
     spread = f" ± {100 * statistics.stdev(shares):.2f}" if len(shares) > 1 else ""
@@ -68,6 +73,11 @@ def mean_text(shares: Sequence[float]) -> str:
 def interval_text(interval: tuple[float, float] | None, unit: str = " %") -> str:
     """An interval of shares in percent; empty where there is none."""
     return f"{100 * interval[0]:.2f} to {100 * interval[1]:.2f}{unit}" if interval else ""
+
+
+def points_text(interval: tuple[float, float] | None) -> str:
+    """An interval of a difference of shares, in points; empty where there is none."""
+    return " to ".join(map(show_points, interval or ()))
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ _SECONDS_TO_LOCK = 0.5
 _WRITTEN_LOCKED = frozenset(  # files that only the holder of a run's lock writes
     {"run.toml", "environment.json", "owner.json", "experiment.toml", "training.json", "retrain.json"}
     | {ARCHITECTURE_FILE, "recipe.json", "metrics.jsonl", "attempt.json", "stops.json", "checkpoint.pt", WEIGHTS_FILE}
-    | {"evaluation.json", "result.json"}
+    | {"evaluation.json", "hits.json", "result.json"}
 )
 
 
@@ -81,6 +81,7 @@ class TrialDirectory:
         self.weights = path / WEIGHTS_FILE
         self.checkpoint = path / "checkpoint.pt"
         self.evaluation = path / "evaluation.json"
+        self.hits = path / "hits.json"
         self.attempt = path / "attempt.json"
         self.stops_path = path / "stops.json"
 
@@ -111,7 +112,7 @@ class TrialDirectory:
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Record how the trial ended, with digests of what it has left: files that change later are noticed."""
-        files = (self.metrics, self.evaluation, self.stops_path, self.weights)
+        files = (self.metrics, self.evaluation, self.hits, self.stops_path, self.weights)
         digests = {path.name: digest_of(bytes_of(path)) for path in files if path.exists()}
         digests["candidate"] = self.candidate().digest
         own = digest_of_document({**result, "digests": digests})
@@ -142,7 +143,8 @@ class TrialDirectory:
                 f"{self.path} holds the result of another network or recipe than its architecture.json and recipe.json "
                 "say: one of the files was changed, or belongs to another trial."
             )
-        for path in (each for each in (self.metrics, self.evaluation, self.stops_path) if each.name in digests):
+        files = (self.metrics, self.evaluation, self.hits, self.stops_path)
+        for path in (each for each in files if each.name in digests):
             if not path.exists():
                 return f"{path} is missing."
             if digest_of(bytes_of(path)) != digests[path.name]:

@@ -185,6 +185,15 @@ class Epoch(RunFile):
     seconds: Amount = 0.0
 
 
+class Hits(RunFile):
+    """hits.json: which images a network classified correctly, a bit each, in the order of the split."""
+
+    split: Literal["validation", "test"]
+    fingerprint: str
+    images: Positive
+    bits: str  # packed, the first image in the highest bit; base64
+
+
 class Environment(RunFile):
     """environment.json."""
 

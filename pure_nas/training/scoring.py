@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal, get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
@@ -32,6 +33,7 @@ class Score:
 
     loss: float
     error: float
+    hits: NDArray[np.bool_] | None = field(default=None, compare=False, repr=False)  # (N,): whether it got each right
 
     @property
     def accuracy(self) -> float:
@@ -72,11 +74,12 @@ def evaluate(network: Network, images: ImageSet, device: torch.device, *, batch_
     batch_size = batch_size or scoring_batch(images.image_size, device)
     inference = folded(network)
     loss = torch.zeros((), dtype=torch.float64, device=device)
-    wrong = torch.zeros((), dtype=torch.int64, device=device)
+    right: list[torch.Tensor] = []
     for batch, labels in images.batches(batch_size, device=device):
         with autocast(device):
             logits = inference(batch)
         logits = logits.float()
         loss += F.cross_entropy(logits, labels, reduction="sum")
-        wrong += (logits.argmax(1) != labels).sum()
-    return Score(loss=loss.item() / len(images), error=wrong.item() / len(images))
+        right.append(logits.argmax(1) == labels)
+    hits = torch.cat(right).cpu().numpy()
+    return Score(loss=loss.item() / len(images), error=int((~hits).sum()) / len(images), hits=hits)

@@ -77,6 +77,7 @@ class Training:
         self.device = device
         self.seed = seed
         self.epoch = 0
+        self.score: Score | None = None  # on the validation images, after the last epoch of this process
         self._train = train
         self._validation = validation
         self._augment = allowed(recipe, flip=flip, turns=turns)
@@ -100,7 +101,7 @@ class Training:
             loss, accuracy = self._train_epoch()
             self.epoch += 1
             self._step.epoch_done(time.perf_counter() - start, self.recipe.epochs - self.epoch)
-            score = self._validate()
+            self.score = score = self._validate()
         return EpochMetrics(
             epoch=self.epoch,
             train_loss=loss,

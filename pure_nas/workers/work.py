@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import chain, count, islice
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -25,9 +25,10 @@ from pure_nas.objectives import METRICS
 from pure_nas.process_state import global_random_state
 from pure_nas.quantities import show_percent
 from pure_nas.run.directory import TrialDirectory
+from pure_nas.run.hits import Hits, write_hits
 from pure_nas.run.weights import weights_bytes
 from pure_nas.space.candidate import Candidate
-from pure_nas.training.scoring import evaluate, generator
+from pure_nas.training.scoring import Score, evaluate, generator
 from pure_nas.training.training import Divergence, Training
 from pure_nas.workers.messages import Ended, EpochDone, EvaluationSettings, Event, Job, Outcome, Started
 
@@ -72,7 +73,11 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
             with threads_for(cost["flops"] * recipe.batch_size), fastest_convolutions(device):
                 yield from _train(job, training, folder)
                 images = dataset.test() if job.final else dataset.validation
-                metrics = _final_metrics(job, training, images, folder)
+                score = _final_score(job, training, images)
+                metrics = _final_metrics(job, training, score, images, folder)
+                if score.hits is not None:
+                    split: Literal["test", "validation"] = "test" if job.final else "validation"
+                    write_hits(folder, Hits(split, dataset.fingerprint, score.hits))
                 if job.evaluation is not None:
                     _evaluate(job.evaluation, training, images, dataset.classes, folder)
                 cost |= _measured(job, network, device)
@@ -137,14 +142,22 @@ def _require_hope(job: Job, last: Sequence[Mapping[str, Any]]) -> None:
             raise _Hopeless(job.candidate.recipe.epochs, epoch, most)
 
 
-def _final_metrics(job: Job, training: Training, images: ImageSet, folder: TrialDirectory) -> dict[str, float]:
+def _final_score(job: Job, training: Training, images: ImageSet) -> Score:
     if job.final:
         training.prepare_scoring()
         score = evaluate(training.network, images, training.device)
         if not math.isfinite(score.loss):
             raise Divergence(f"test loss is {score.loss} after the last epoch")
-        error, accuracy, loss = score.error, score.accuracy, score.loss
-    else:
+        return score
+    # One that resumes after its last epoch has no score in this process.
+    return training.score or evaluate(training.network, images, training.device)
+
+
+def _final_metrics(
+    job: Job, training: Training, score: Score, images: ImageSet, folder: TrialDirectory
+) -> dict[str, float]:
+    error, accuracy, loss = score.error, score.accuracy, score.loss
+    if not job.final:  # what its curve ends with, also where a device computes it in another way now
         last = folder.curve()[-1]
         error, loss = last["validation_error"], last["validation_loss"]
         accuracy = 1 - error

@@ -37,6 +37,11 @@ def test_json_holds_every_network_and_what_was_asked_for(finished: Study) -> Non
     assert document["schema"] == 1
     assert document["dataset"]["split"] == "test"
     first, second = document["networks"]
+    (compared,) = document["comparisons"]
+    assert (compared["network"], compared["compared_with"]) == (first["name"], second["name"])
+    errors = [each["evaluation"]["views"]["error"] for each in (first, second)]
+    assert compared["difference"] == pytest.approx(errors[0] - errors[1])
+    assert compared["only_second"] - compared["only_first"] == round(24 * compared["difference"])
     run = finished.run.name
     assert (first["name"], second["name"]) == (f"{run}:best", f"{run}:0")
     found = first["evaluation"]

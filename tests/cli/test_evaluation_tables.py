@@ -50,7 +50,9 @@ def test_a_second_network_adds_a_row(capsys: pytest.CaptureFixture[str]) -> None
     assert [line.split()[0] for line in shown.splitlines() if line.split()[:1] in (["some"], ["another"])] == [
         "some",
         "another",
+        "some",
     ]
+    assert "McNemar" in shown
     assert "Classes of some" in shown
 
 

@@ -19,6 +19,7 @@ from pure_nas.data.image_set import ImageSet
 from pure_nas.errors import RunError
 from pure_nas.nn.network import Network, build
 from pure_nas.run.directory import TrialDirectory
+from pure_nas.run.hits import read_hits
 from pure_nas.run.weights import read_weights
 from pure_nas.space.recipe import PerKind
 from pure_nas.training.scoring import evaluate
@@ -59,7 +60,7 @@ def test_the_files_of_a_job_are_complete_when_it_ends(untested: Dataset, tmp_pat
     lines = folder.metrics.read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]
     assert not folder.checkpoint.exists()
-    assert {entry.name for entry in tmp_path.iterdir()} == {"metrics.jsonl", "weights.safetensors"}
+    assert {entry.name for entry in tmp_path.iterdir()} == {"metrics.jsonl", "hits.json", "weights.safetensors"}
 
     last = folder.curve()[-1]
     assert outcome.state == "complete"
@@ -74,6 +75,12 @@ def test_the_files_of_a_job_are_complete_when_it_ends(untested: Dataset, tmp_pat
     assert (outcome.cost["params"], outcome.cost["flops"], outcome.cost["macs"]) == (cost.params, cost.flops, cost.macs)
     score = evaluate(trained_network(work), untested.validation, CPU)
     assert (score.error, score.loss) == (outcome.metrics["error"], outcome.metrics["loss"])
+    hits = read_hits(folder)
+    assert hits is not None
+    assert (hits.split, hits.fingerprint) == ("validation", untested.fingerprint)
+    assert score.hits is not None
+    assert np.array_equal(hits.right, score.hits)
+    assert (~hits.right).mean() == score.error
 
 
 def test_a_network_learns_the_small_images(untested: Dataset, tmp_path: Path) -> None:

@@ -132,7 +132,9 @@ def _evaluate(name: str, network: Network, images: ImageSet, how: Callable[..., 
 
 def _document(found: Sequence[tuple[Trained, Evaluation]], dataset: Dataset, split: Split) -> dict[str, Any]:
     from pure_nas.cost.layers import cost_of
+    from pure_nas.report.evaluation_tables import paired_with_first
 
+    compared = paired_with_first([(trained.name, evaluation) for trained, evaluation in found])
     return {
         "schema": 1,
         "dataset": {
@@ -153,6 +155,7 @@ def _document(found: Sequence[tuple[Trained, Evaluation]], dataset: Dataset, spl
             }
             for trained, evaluation in found
         ],
+        "comparisons": compared.records() if compared else [],
     }
 
 

@@ -51,7 +51,7 @@ def take_place(run: RunDirectory, new: TrialDirectory, *, everything: bool = Fal
     everything = everything or new.weights_digest != old.weights_digest
     try:
         # The result goes last: as long as it is there, the move is not done.
-        for path in (new.weights, new.metrics, new.ended) if everything else (new.weights,):
+        for path in (new.weights, new.metrics, new.hits, new.ended) if everything else (new.weights,):
             if path.exists():
                 os.replace(path, old.path / path.name)
         shutil.rmtree(new.path)

@@ -20,9 +20,9 @@ from pure_nas.report.evaluation_charts import (
     noise_and_intensity_figures,
     spread_line,
 )
-from pure_nas.report.experiment.tables import accuracy_text, points_text
+from pure_nas.report.experiment.tables import accuracy_text
 from pure_nas.report.palette import style_of
-from pure_nas.report.table import interval_text
+from pure_nas.report.table import interval_text, points_text
 
 AXIS_NAMES = {
     "depth": "depth, weighted layers",

@@ -24,6 +24,8 @@ from pure_nas.report.table import (
     interval_text,
     mean_text,
     number,
+    p_value,
+    points_text,
     share,
 )
 from pure_nas.report.table import Row as TableRow
@@ -166,11 +168,6 @@ def accuracy_text(row: Row) -> str:
     return "every seed diverged" if row.diverged else "not trained yet"
 
 
-def points_text(interval: tuple[float, float] | None) -> str:
-    """An interval of a difference, in points; empty where there is none."""
-    return " to ".join(map(show_points, interval or ()))
-
-
 def comparisons_table(compared: Sequence[Comparison], title: str = "") -> Table:
     """One row a comparison; files have more columns, those of how soon an accuracy was reached among them."""
     shown = (
@@ -199,8 +196,8 @@ def _comparison_cells(comparison: Comparison) -> dict[str, Cell]:
         "difference": Cell(comparison.difference, f"({difference})" if comparison.of_survivors else difference),
         "low": Cell(comparison.low, points_text(comparison.interval) or NOTHING.text),
         "high": Cell(comparison.high),
-        "p": _p_value(comparison.p),
-        "p_adjusted": _p_value(comparison.p_adjusted),
+        "p": p_value(comparison.p),
+        "p_adjusted": p_value(comparison.p_adjusted),
         "verdict": Cell(comparison.verdict_text, comparison.verdict_text, tone=_TONES.get(comparison.verdict, "")),
         **{name: Cell(getattr(comparison, name)) for name in _COMPARISON_COUNTS},
         "repeats": Cell(" with ".join(comparison.repeats or ())),
@@ -211,10 +208,6 @@ def _comparison_cells(comparison: Comparison) -> dict[str, Cell]:
                 name = f"times_fewer_{unit}_to_{speed.target:g}"
                 cells |= {name: Cell(found.mean), f"{name}_low": Cell(found.low), f"{name}_high": Cell(found.high)}
     return cells
-
-
-def _p_value(value: float | None) -> Cell:
-    return NOTHING if value is None else Cell(value, "< 0.001" if value < 0.001 else f"{value:.3f}")
 
 
 def _differences(findings: Findings, name: MeasureName, averaged: str) -> Table:
