@@ -29,6 +29,16 @@ def milliseconds_of(text: str) -> float:
     return _parsed(text, {**_SECONDS, "": 1e-3}, "a time such as 2ms or 0.5ms") * 1000
 
 
+def share_of(share: str | float) -> float:
+    """A share between 0 and 1, neither included: "20%", or a number such as 0.2."""
+    text = str(share).strip()
+    match = _NUMBER.fullmatch(text.removesuffix("%").strip())
+    value = float(match[1]) * (0.01 if text.endswith("%") else 1) if match and not match[2] else math.nan
+    if not 0 < value < 1:
+        raise UsageError(f'"{text}" is not a share between 0 and 100 %, such as 20% or 0.2.')
+    return value
+
+
 def _parsed(text: str, factors: dict[str, float] | dict[str, int], wanted: str) -> float:
     match = _NUMBER.fullmatch(text.strip())
     value = float(match[1]) * factors.get(match[2].lower(), math.nan) if match else math.nan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pure_nas.plans.plan import Trained
+from pure_nas.plans.search.confirmations import Confirmed
 from pure_nas.plans.search.lost_weights import Restored
 from pure_nas.run.search_results import TrialRecord
 from pure_nas.training.training import EpochMetrics
@@ -24,6 +25,7 @@ class Heard:
         self.epochs: list[int] = []
         self.trials: list[TrialRecord] = []
         self.restored: list[Restored] = []
+        self.confirmed: list[Confirmed] = []
         self.trained: list[Trained] = []
 
     def workers_started(self, workers: WorkerPlan) -> None:
@@ -35,11 +37,13 @@ class Heard:
     def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
         self.epochs.append(job.number)
 
-    def ended(self, record: TrialRecord | Restored | Trained) -> None:
+    def ended(self, record: TrialRecord | Restored | Confirmed | Trained) -> None:
         match record:
             case TrialRecord():
                 self.trials.append(record)
             case Restored():
                 self.restored.append(record)
+            case Confirmed():
+                self.confirmed.append(record)
             case Trained():
                 self.trained.append(record)

@@ -18,6 +18,7 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.data.dataset import Dataset
 from pure_nas.plans import train as training
 from pure_nas.plans.plan import Trained
+from pure_nas.plans.search.confirmations import Confirmed
 from pure_nas.plans.search.lost_weights import Restored
 from pure_nas.quantities import cost_label, counted, show_number, show_percent, show_seconds
 from pure_nas.report.palette import placement_text
@@ -111,7 +112,7 @@ class Progress:
         """Show nothing: a line for each training is enough."""
         raise_dropped_interrupt()
 
-    def ended(self, record: TrialRecord | Restored | Trained) -> None:
+    def ended(self, record: TrialRecord | Restored | Confirmed | Trained) -> None:
         match record:
             case Restored(before, after):
                 found = "trained again, with the same result"
@@ -123,6 +124,12 @@ class Progress:
                         f"{show_percent(after.error)}, not {show_percent(before.error)}"
                     )
                 self._say(f"weights of trial {before.number}: {found}")
+            case Confirmed((number, seed), outcome):
+                self._done += 1
+                complete = outcome.state == "complete"
+                found = f"error {show_percent(outcome.metrics['error'])}" if complete else outcome.state
+                words = [f"trial {number}, seed {seed}", found, outcome.reason, show_seconds(outcome.seconds)]
+                self._say_ended(words, "" if complete else "yellow")
             case Trained(training, outcome):
                 self._done += outcome.state != "failed"
                 complete, what = outcome.state == "complete", f"{training.label}, seed {training.seed}"
@@ -173,7 +180,7 @@ class EpochLines(Progress):
             f"{show_seconds(metrics.seconds)}"
         )
 
-    def ended(self, record: TrialRecord | Restored | Trained) -> None:
+    def ended(self, record: TrialRecord | Restored | Confirmed | Trained) -> None:
         """Nothing: the command prints the result."""
 
 
@@ -207,7 +214,7 @@ class ListProgress(Progress):
                 f"{show_percent(metrics.train_accuracy)}, {show_seconds(metrics.seconds)}"
             )
 
-    def ended(self, record: TrialRecord | Restored | Trained) -> None:
+    def ended(self, record: TrialRecord | Restored | Confirmed | Trained) -> None:
         if isinstance(record, Trained):
             self._epochs.pop(record.training.name, None)
         super().ended(record)
@@ -230,9 +237,15 @@ class TrialTable(Progress):
     """A table of the trials of a search that is drawn again as they advance."""
 
     def __init__(
-        self, console: Console, title: str, total: int, done: Sequence[TrialRecord], objectives: tuple[str, ...]
+        self,
+        console: Console,
+        title: str,
+        total: int,
+        done: Sequence[TrialRecord],
+        objectives: tuple[str, ...],
+        confirmations: int = 0,
     ) -> None:
-        super().__init__(console, total)
+        super().__init__(console, total, confirmations)
         self._title = title
         self._objectives = objectives
         self._records = list(done)
@@ -250,7 +263,7 @@ class TrialTable(Progress):
         row = self._running[job.number]
         row.epoch, row.error = metrics.epoch, metrics.validation_error
 
-    def ended(self, record: TrialRecord | Restored | Trained) -> None:
+    def ended(self, record: TrialRecord | Restored | Confirmed | Trained) -> None:
         match record:
             case TrialRecord():
                 self._running.pop(record.number, None)
@@ -258,6 +271,10 @@ class TrialTable(Progress):
                 self._here += record.counts and record.replay_of is None
                 if record.state != "rejected":
                     self._recent.append(record)
+            case Confirmed((number, _), _):
+                self._running.pop(number, None)
+                self._here += 1
+                self._done += 1
             case Restored(before, after):
                 self._running.pop(before.number, None)
                 if after is not None:
@@ -265,7 +282,7 @@ class TrialTable(Progress):
                 super().ended(record)
 
     def _draw(self) -> Group:
-        done = sum(record.counts for record in self._records)
+        done = sum(record.counts for record in self._records) + self._done
         line = Grid.grid(padding=(0, 2))
         line.add_row(
             ProgressBar(total=self._total, completed=min(done, self._total), width=_BAR),

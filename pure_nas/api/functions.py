@@ -22,7 +22,7 @@ from pure_nas.plans.experiment.session import ExperimentSettings
 from pure_nas.plans.search import session as searching
 from pure_nas.plans.search.samplers import SamplerChoice
 from pure_nas.plans.search.settings import AnyLimits, AnyObjective, AnySpace, settings_for
-from pure_nas.quantities import seconds_of
+from pure_nas.quantities import seconds_of, share_of
 from pure_nas.run.images import Split, WantedImages
 from pure_nas.run.schema import Count, Positive
 from pure_nas.run.search_results import TrialRecord
@@ -42,6 +42,7 @@ def search(
     study: str | None = None,
     trials: int | None = None,
     time: float | str | None = None,
+    confirm: float | str | None = None,
     epochs: int | None = None,
     objectives: str | Sequence[AnyObjective] = ("error", "flops"),
     limits: AnyLimits = None,
@@ -71,6 +72,8 @@ def search(
         study: name of the run (default: the dataset's name).
         trials: total number of trials, counting earlier calls (default: from the space).
         time: total time in seconds, or such as "2h", counting earlier calls.
+        confirm: share of `trials` and `time`, such as 0.2, for second and third seeds of the trials whose place on the
+            front is most in doubt.
         epochs: epochs per trial (default: from the space).
         objectives: "error", then one or more of flops, params, latency, memory, noise_error, names of metrics,
             `Metric` objects and functions; all are minimised.
@@ -114,6 +117,7 @@ def search(
             seed=seed,
             data_dir=path_of(data_dir),
             time_seconds=None if time is None else seconds_of(time),
+            confirm=None if confirm is None else share_of(confirm),
             device=str(device),
             workers=workers,
             sampler=sampler,

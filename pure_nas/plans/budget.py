@@ -16,7 +16,7 @@ from pure_nas.run.schema import SCHEMA, State
 logger = logging.getLogger(__name__)
 
 STARTED = "search started"  # the event with which a session of a search begins in the log
-_OF_SEARCHES = ("search ", "trial ", "worker", "weights ")
+_OF_SEARCHES = ("search ", "trial ", "worker", "weights ", "confirmation ")
 """How the events of a search begin; a retraining in the same folder has others."""
 
 
@@ -49,9 +49,9 @@ class Budget:
     def left(self) -> float | None:
         return None if self.limit is None else max(self.limit - self.seconds, 0.0)
 
-    def forbids(self, expected: float = 0.0) -> bool:
-        """Whether something that is expected to take so many seconds would end after the time."""
-        return self.limit is not None and self.seconds + expected > self.limit
+    def forbids(self, expected: float = 0.0, share: float = 1.0) -> bool:
+        """Whether something that is expected to take so many seconds would end after a share of the time."""
+        return self.limit is not None and self.seconds + expected > share * self.limit
 
     def keep(self) -> None:
         """Write the time used so far, so that a session that is killed counts up to here."""

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,6 +56,7 @@ WEIGHTS_FILE = "weights.safetensors"
 _SECONDS_TO_LOCK = 0.5
 _WRITTEN_LOCKED = frozenset(  # files that only the holder of a run's lock writes
     {"run.toml", "environment.json", "owner.json", "experiment.toml", "training.json", "retrain.json"}
+    | {"confirmations.json"}
     | {ARCHITECTURE_FILE, "recipe.json", "metrics.jsonl", "attempt.json", "stops.json", "checkpoint.pt", WEIGHTS_FILE}
     | {"evaluation.json", "hits.json", "result.json"}
 )
@@ -299,7 +301,8 @@ class RunDirectory:
 
 def _remove_strays(run: Path) -> None:
     """Remove what writes left that a kill cut short; only the holder of the lock writes these files."""
-    for folder in (run, *(run / "trials").glob("*"), *(run / "retrain").glob("*"), *(run / "restored").glob("*")):
+    within = ("trials/*", "trials/*/seeds/*", "retrain/*", "restored/*")
+    for folder in (run, *chain.from_iterable(map(run.glob, within))):
         for path in folder.glob(".*"):
             match = TEMPORARY.fullmatch(path.name)
             if match and match["name"] in _WRITTEN_LOCKED and path.is_file():

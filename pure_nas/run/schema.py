@@ -76,6 +76,7 @@ class Settings(RunFile):
     space: str | None = None
     trials: Positive | None = None
     time_seconds: Amount | None = None
+    confirm: Share | None = None
     epochs: Positive | None = None
     batch_size: Positive | None = None
     objectives: Annotated[list[str], Field(min_length=1)] | None = None
@@ -183,6 +184,12 @@ class Epoch(RunFile):
     validation_error: Share | None = None
     learning_rate: Amount | None = None
     seconds: Amount = 0.0
+
+
+class ConfirmationOrder(RunFile):
+    """confirmations.json: the trials that were trained with further seeds, in that order, each with the seed."""
+
+    order: list[Annotated[list[Count], Field(min_length=2, max_length=2)]]
 
 
 class Hits(RunFile):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -16,13 +16,14 @@ from pure_nas.errors import RunError, UsageError
 from pure_nas.objectives import COST_KEYS, ERRORS
 from pure_nas.run.directory import SETTINGS_HINT, RunDirectory, Stopping, TrialDirectory
 from pure_nas.run.schema import TrialState
+from pure_nas.run.seeds import Seed, read_seeds
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 
 ERROR_TOLERANCE = 0.0025
 COST_TOLERANCE = 0.01
 """Front points are grouped when their errors differ by at most the first (absolute; of a metric, as a share of its
-worst value) and their costs by at most the second (relative)."""
+worst value) and their costs by at most the second (relative). Where seeds confirm the front, they tell instead."""
 _KEPT = ("baseline", "metrics", "cost", "constraints", "seconds", "reason", "replay_of", "stopped_after")
 """What a `TrialRecord` has of result.json as it is there."""
 
@@ -35,8 +36,8 @@ class TrialRecord:
     state: TrialState  # "complete", "stopped", "diverged", "failed" or "rejected"
     candidate: Candidate  # the architecture and the recipe
     baseline: str = ""  # label of a baseline, "conv small, usual recipe"; empty for a sampled trial
-    objectives: tuple[float, ...] = ()  # a value per objective, at the end or where it stopped; else empty
-    metrics: dict[str, float] = field(default_factory=dict)  # on validation: "error", "accuracy", "loss" and others
+    objectives: tuple[float, ...] = ()  # a value per objective, at the end or where it stopped; means over its seeds
+    metrics: dict[str, float] = field(default_factory=dict)  # "error", "accuracy", "loss" and others, of its own seed
     cost: dict[str, float] = field(default_factory=dict)  # "params", "flops" and their parts, and what was measured
     constraints: dict[str, float] = field(default_factory=dict)  # by how much it breaks each limit, as a share of it
     seconds: float = 0.0  # of training
@@ -46,6 +47,7 @@ class TrialRecord:
     stopping: Stopping | None = None  # when it was to end early
     weights_bytes: int = 0  # on disk; 0 where they are not kept
     curve: tuple[dict[str, Any], ...] = ()  # one record per epoch: accuracies and losses
+    seeds: tuple[Seed, ...] = ()  # further ones that it was trained with, to confirm its place
 
     @property
     def counts(self) -> bool:
@@ -63,8 +65,13 @@ class TrialRecord:
 
     @property
     def error(self) -> float:
-        """Validation error; NaN unless complete."""
-        return self.metrics["error"] if self.state == "complete" else float("nan")
+        """Validation error, the mean over its seeds; NaN unless complete."""
+        return self.objectives[0] if self.state == "complete" else float("nan")
+
+    @property
+    def errors(self) -> tuple[float, ...]:
+        """Validation error of each seed of a complete trial, its own first."""
+        return self.metrics["error"], *(each.objectives[0] for each in self.seeds)
 
 
 @dataclass(frozen=True)
@@ -85,14 +92,24 @@ class Results:
         return [trial.objectives for trial in self.complete]
 
     @cached_property
+    def confirmed(self) -> bool:
+        """Whether some trials were trained with further seeds."""
+        return any(trial.seeds for trial in self.complete)
+
+    @cached_property
     def groups(self) -> tuple[tuple[TrialRecord, ...], ...]:
-        """The front, lowest error first; points within the tolerances of each other are one group."""
+        """The front, lowest error first; points within the tolerances of each other are one group.
+
+        Where seeds confirm the front there are no tolerances: `Standing` says how sure the order of two points is.
+        """
         tolerances = [
             (0.0, COST_TOLERANCE)
             if name in COST_KEYS
             else (ERROR_TOLERANCE if name in ERRORS else ERROR_TOLERANCE * worst, 0.0)
             for name, worst in zip(self.objective_names, self.reference, strict=True)
         ]
+        if self.confirmed:
+            tolerances = [(0.0, 0.0)] * len(tolerances)
         groups = pareto.grouped(self._values, pareto.front(self._values), tolerances)
         return tuple(tuple(self.complete[index] for index in group) for group in groups)
 
@@ -205,7 +222,9 @@ def load_results(run: RunDirectory) -> Results:
         raise RunError(f"{run.path} holds an experiment, not a search.", hint="pure-nas report shows what it found.")
     names, reference = objectives_of(run)
     records = (read_trial(trial, names) for trial in run.trials())
-    return Results(names, reference, tuple(record for record in records if record is not None))
+    return Results(
+        names, reference, tuple(over_seeds(run, record, names, reference) for record in records if record is not None)
+    )
 
 
 def objectives_of(run: RunDirectory) -> tuple[tuple[str, ...], tuple[float, ...]]:
@@ -241,6 +260,27 @@ def read_trial(trial: TrialDirectory, objective_names: Sequence[str]) -> TrialRe
         curve=tuple(trial.curve()),
         stopping=trial.stops(),
     )
+
+
+def over_seeds(
+    run: RunDirectory, record: TrialRecord, objective_names: Sequence[str], worst: Sequence[float]
+) -> TrialRecord:
+    """A trial with the further seeds that it, or the one that it repeats, was trained with."""
+    if record.state != "complete":
+        return record
+    return with_seeds(record, objective_names, tuple(read_seeds(run.trial(record.trained), objective_names, worst)))
+
+
+def with_seeds(record: TrialRecord, objective_names: Sequence[str], seeds: tuple[Seed, ...]) -> TrialRecord:
+    """A trial whose objectives, but for costs, are means over its own seed and these."""
+    if not seeds:
+        return record
+    every = zip(record.objectives, *(each.objectives for each in seeds), strict=True)
+    means = (
+        values[0] if name in COST_KEYS else math.fsum(values) / len(values)
+        for name, values in zip(objective_names, every, strict=True)
+    )
+    return replace(record, objectives=tuple(means), seeds=seeds)
 
 
 def find_architecture(text: str) -> Architecture:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pure_nas.errors import UsageError
-from pure_nas.quantities import counted, milliseconds_of, seconds_of, show_bytes, show_number, show_seconds, size_of
+from pure_nas.quantities import (
+    counted,
+    milliseconds_of,
+    seconds_of,
+    share_of,
+    show_bytes,
+    show_number,
+    show_seconds,
+    size_of,
+)
 from pure_nas.run.schema import LARGEST
 from pure_nas_cli.console import is_live, print_json, say_loading, stderr, tell, warn
 from pure_nas_cli.interrupts import INTERRUPTED, loading
@@ -31,6 +40,7 @@ def search(
     trials: Annotated[int | None, option("search.trials", min=1)] = None,
     time: Annotated[float | None, option("search.time", parser=seconds_of)] = None,
     until_flat: Annotated[bool, option("search.until_flat", "--until-flat")] = False,
+    confirm: Annotated[float | None, option("search.confirm", parser=share_of)] = None,
     epochs: Annotated[int | None, option("search.epochs", min=1)] = None,
     objectives: Annotated[str, option("search.objectives")] = "error,flops",
     max_params: Annotated[int | None, option("search.max_params", parser=size_of)] = None,
@@ -69,6 +79,7 @@ def search(
         trials=trials,
         epochs=epochs,
         time_seconds=time,
+        confirm=confirm,
         objectives=objectives,
         limits={"params": max_params, "flops": max_flops, "latency": max_latency},
         sampler=sampler,
@@ -147,10 +158,11 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
             _show_estimate(prepared, *search.driver.workers(search.left), search.left, search.driver.budget)
         code, stopped = 0, "interrupted; the same command resumes it"
         try:
-            trials, plan = settings.trials, search.plan
+            plan = search.plan
+            trials, confirmed = plan.total, plan.confirmations.done
             title = f"{settings.study}: {prepared.dataset.name} on {prepared.device}"
-            table = TrialTable(stderr, title, trials, plan.results.trials, settings.objectives)
-            with table if is_live(stderr) else Progress(stderr, trials, plan.counted) as progress:
+            table = TrialTable(stderr, title, trials, plan.results.trials, settings.objectives, confirmed)
+            with table if is_live(stderr) else Progress(stderr, trials, plan.done) as progress:
                 stopped = search.driver.go(plan, progress)
             if settings.time_seconds is not None and not search.left and not plan.results.trials:
                 raise UsageError(
@@ -187,6 +199,8 @@ def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> Non
     tell(f"space {settings.space_name}", f"{show_number(space.count())} architectures of {sizes}")
     tell(f"sampler {sampler.name}", sampler.reason)
     planned = ", baselines among them" if baselines else ""
+    if settings.confirm is not None:
+        planned += f", {settings.confirmations} of them further seeds of networks whose place on the front is in doubt"
     ended = f"; {counted(done, 'trial')} done" if done else ""
     stderr.print(f"{counted(settings.trials, 'trial')} of {counted(space.run.epochs, 'epoch')}{planned}{ended}")
     if baselines and settings.trials <= FIRST_BASELINES and not settings.limits.given:

@@ -11,16 +11,19 @@ from optuna.trial import TrialState
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
+from pure_nas.plans.budget import Budget
 from pure_nas.plans.plan import Plan
+from pure_nas.plans.search.confirmations import LAG, Confirmations, Confirmed
 from pure_nas.plans.search.forecasts import Forecasts
 from pure_nas.plans.search.limits import Latency, cost_text
 from pure_nas.plans.search.lost_weights import Restored, have_lost_weights, restored_folder, take_place
 from pure_nas.plans.search.outlook import FLAT, Outlook, outlook_of
 from pure_nas.plans.search.settings import SearchSettings, objective_values
 from pure_nas.plans.search.study import BASELINE_KEY, Asked, SearchStudy
+from pure_nas.quantities import counted
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.schema import SCHEMA
-from pure_nas.run.search_results import Results, TrialRecord, read_trial
+from pure_nas.run.search_results import Results, TrialRecord, over_seeds, read_trial
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
@@ -94,8 +97,11 @@ def reconcile(
 
 
 @dataclass(eq=False)
-class SearchPlan(Plan[TrialRecord | Restored]):
-    """First trials that have lost their weights, then samples; one that equals another waits for it and repeats it."""
+class SearchPlan(Plan[TrialRecord | Restored | Confirmed]):
+    """First trials that have lost their weights, then samples; one that equals another waits for it and repeats it.
+
+    Last, further seeds of those whose place on the front is in doubt.
+    """
 
     run: RunDirectory
     settings: SearchSettings
@@ -104,12 +110,14 @@ class SearchPlan(Plan[TrialRecord | Restored]):
     reference: tuple[float, ...]  # the worst value of each objective
     latency: Latency
     forecasts: Forecasts
+    budget: Budget
     restore_weights: bool = False
     kind = "search"
 
     def __post_init__(self) -> None:
         self._running: dict[int, Asked] = {}
         self._restoring: dict[int, TrialRecord] = {}
+        self._confirming = False
         self._waiting: defaultdict[int, list[Asked]] = defaultdict(list)
         self._records, unfinished = reconcile(self.run, self.study, self.settings.objectives, self.baselines)
         self._unfinished = deque(unfinished)
@@ -124,26 +132,48 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         self._flat: Outlook | None = None
         lost, self.without_weights = have_lost_weights(self.run, self.results, everything=self.restore_weights)
         self.lost = deque(lost)
+        self.confirmations = Confirmations(
+            self.run,
+            self.settings.objectives,
+            self.reference,
+            images=self.forecasts.images,
+            seed=self.settings.seed,
+            limit=self.settings.confirmations,
+            lag=LAG if self.settings.lag is None else self.settings.lag,
+        )
+        if self._ends_with(0) and not self._unfinished:
+            self.confirmations.look(self._records)
 
     @property
     def results(self) -> Results:
-        trials = tuple(self._records[number] for number in sorted(self._records))
-        return Results(tuple(self.settings.objectives), self.reference, trials)
+        names, records = tuple(self.settings.objectives), sorted(self._records.items())
+        trials = tuple(over_seeds(self.run, record, names, self.reference) for _, record in records)
+        return Results(names, self.reference, trials)
 
     @property
     def counted(self) -> int:
         return sum(record.counts for record in self._records.values())
 
     @property
+    def done(self) -> int:
+        """Trials that count, and confirmations."""
+        return self.counted + self.confirmations.done
+
+    @property
+    def total(self) -> int:
+        """Trials and confirmations when all is done, as far as is known."""
+        trials = max(self.settings.candidates - self.counted, len(self._unfinished))
+        return self.done + trials + self.confirmations.left
+
+    @property
     def left(self) -> int:
-        """Trials to go, those in training among them."""
-        lost = len(self.lost) + len(self._restoring)
-        return lost + max(self.settings.trials - self.counted, len(self._unfinished))
+        """What is to be trained, what is in training among it."""
+        return len(self.lost) + len(self._restoring) + self.total - self.done
 
     @property
     def unfinished(self) -> int:
         """Trials that an earlier session began, or that waited for one that they equal, and those that lost weights."""
-        return len(self.lost) + len(self._unfinished)
+        return len(self.lost) + len(self._unfinished) + self.confirmations.unfinished
 
     @property
     def expected_seconds(self) -> float:
@@ -152,9 +182,34 @@ class SearchPlan(Plan[TrialRecord | Restored]):
 
     @property
     def finished(self) -> str:
-        if (flat := self._flat) and self.counted < self.settings.trials:
-            return f"another {flat.trials} trials would likely add less than {FLAT:.1%} to the hypervolume"
-        return f"all {self.settings.trials} trials are done"
+        trials, confirmed = self.settings.candidates, self.confirmations
+        if self.counted >= trials:
+            done = f"all {trials} trials are done"
+        elif flat := self._flat:
+            done = f"another {flat.trials} trials would likely add less than {FLAT:.1%} to the hypervolume"
+        else:
+            done = f"{counted(self.counted, 'trial')} fit into the time"
+        if not confirmed.limit:
+            return done
+        settled = "; more would not settle the front" if confirmed.settled else ""
+        return f"{done}, and {counted(confirmed.done, 'confirmation')}{settled}"
+
+    def _ends_with(self, begun: int) -> bool:
+        """Whether no further trial is sampled once those `begun` have ended."""
+        if self._confirming or self._flat or self.counted + begun >= self.settings.candidates:
+            return True
+        # The rest of the time is for confirmations.
+        share = 1 - (self.settings.confirm or 0.0)
+        return share < 1 and self.budget.forbids(self.expected_seconds, share)
+
+    def _confirmation(self) -> Job | None:
+        if self._running or self._waiting or self._restoring:  # what these find may be what is confirmed
+            return None
+        self._confirming = self._ends_with(0)  # from now on, however the time that a trial is expected to take changes
+        if (found := self.confirmations.next(self._records)) is None:
+            return None
+        job = self._job(self._records[found.number], self.confirmations.folder(found))
+        return replace(job, seed=found.seed, label=f"seed {found.seed}", keep_weights=False)
 
     def next(self) -> Job | TrialRecord | None:
         if self.lost:
@@ -167,13 +222,15 @@ class SearchPlan(Plan[TrialRecord | Restored]):
             begun = len(self._running) + sum(map(len, self._waiting.values()))
             if self._unfinished:
                 asked = self._unfinished.popleft()
-            elif self.counted + begun >= self.settings.trials:
-                return None
+            elif self.confirmations.unfinished or self._ends_with(begun):
+                return self._confirmation()
             elif self._baselines and self._turn_of_a_baseline(len(self._begun)):
                 baseline = self._baselines.popleft()
                 asked = self.study.begin(baseline.candidate, baseline.label)
-            elif (known := self._known_to(len(self._begun))) is None or self._ends_flat(known):
+            elif (known := self._known_to(len(self._begun))) is None:
                 return None
+            elif self._ends_flat(known):
+                return self._confirmation()
             else:
                 asked = self._ask(known)
             if asked.number == len(self._begun):
@@ -189,7 +246,9 @@ class SearchPlan(Plan[TrialRecord | Restored]):
                 return replace(self._job(asked, self.run.trial(asked.number)), stops=stops)
             self._waiting[equal].append(asked)
 
-    def tell(self, job: Job, outcome: Outcome) -> TrialRecord | Restored:
+    def tell(self, job: Job, outcome: Outcome) -> TrialRecord | Restored | Confirmed:
+        if job.number in self.confirmations.running:
+            return self.confirmations.end(job.number, outcome, self._result(self._records[job.number], outcome))
         if before := self._restoring.pop(job.number, None):
             return self._restore(before, outcome)
         asked = self._running.pop(job.number)
@@ -235,16 +294,22 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         known = self._known_to(asked.number)
         return self.forecasts.stops(known or (), asked.candidate, self.run.trial(asked.number))
 
-    def noun(self, training: Job | TrialRecord | Restored) -> str:
-        again = isinstance(training, Restored) or training.number in self._restoring
-        return "weights" if again else "trial"
+    def noun(self, training: Job | TrialRecord | Restored | Confirmed) -> str:
+        if isinstance(training, Restored) or (isinstance(training, Job) and training.number in self._restoring):
+            return "weights"
+        confirms = isinstance(training, Job) and training.number in self.confirmations.running
+        return "confirmation" if confirms or isinstance(training, Confirmed) else "trial"
 
     def name(self, job: Job) -> Mapping[str, Any]:
-        return {"number": job.number}
+        confirmation = self.confirmations.running.get(job.number)
+        return {"number": job.number} if confirmation is None else confirmation._asdict()
 
-    def entry(self, record: TrialRecord | Restored) -> Mapping[str, Any]:
+    def entry(self, record: TrialRecord | Restored | Confirmed) -> Mapping[str, Any]:
         if isinstance(record, TrialRecord):
             return {"number": record.number, "state": record.state, "reason": record.reason}
+        if isinstance(record, Confirmed):
+            outcome = record.outcome
+            return {**record.confirmation._asdict(), "state": outcome.state, "reason": outcome.reason}
         state = "lost" if record.after is None else "restored"
         return {"number": record.before.number, "state": state, "reason": record.reason}
 

@@ -198,6 +198,7 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
                 limits=settings.limits,
                 seed=settings.seed,
             ),
+            budget=budget,
             restore_weights=restore_weights,
         )
         driver = Driver(run, prepared, budget)

@@ -15,6 +15,7 @@ from pure_nas.paths import absolute, expanded
 from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.samplers import SamplerChoice
 from pure_nas.plans.settings import ImageSettings, check_study_name, placed
+from pure_nas.quantities import share_of
 from pure_nas.run.environment import without_password
 from pure_nas.run.schema import SCHEMA
 from pure_nas.space.catalogue import default_space_for, load_space
@@ -35,6 +36,7 @@ class SearchSettings(ImageSettings):
     space: SearchSpace
     trials: int  # in total, over every session, as `time_seconds`
     time_seconds: float | None = None
+    confirm: float | None = None  # share of both for further seeds of trials whose place on the front is in doubt
     objectives: tuple[str, ...] = ("error", "flops")  # costs, "noise_error" or metrics after the error
     limits: Limits = field(default_factory=Limits)
     sampler: SamplerChoice = "auto"
@@ -56,6 +58,13 @@ class SearchSettings(ImageSettings):
                 f'The objectives "{",".join(self.objectives)}" must begin with error and name costs, each once.',
                 hint="For example error,params; noise_error counts as a cost.",
             )
+        if self.confirm is not None:
+            share_of(self.confirm)
+            if not self.candidates:
+                raise UsageError(
+                    "To confirm a front takes 2 trials or more: one to confirm, and one for its further seed.",
+                    hint="Ask for more --trials, or leave --confirm out.",
+                )
         check_workers(self.workers)
         if self.sampler == "forecast" and not self.closed_form:
             raise UsageError(
@@ -75,6 +84,16 @@ class SearchSettings(ImageSettings):
                 f"Latency cannot be measured while {self.workers} networks train at once.",
                 hint="Leave workers at 1, or use flops instead of latency.",
             )
+
+    @property
+    def confirmations(self) -> int:
+        """Trainings with further seeds."""
+        return 0 if self.confirm is None else max(1, round(self.confirm * self.trials))
+
+    @property
+    def candidates(self) -> int:
+        """The trials without those that confirm others."""
+        return self.trials - self.confirmations
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -103,6 +122,7 @@ class SearchSettings(ImageSettings):
             "space": self.space_name,
             "trials": self.trials,
             "time_seconds": self.time_seconds,
+            "confirm": self.confirm,
             "epochs": self.space.run.epochs,
             "batch_size": self.space.run.batch_size,
             "objectives": list(self.objectives),
