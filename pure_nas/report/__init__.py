@@ -24,14 +24,20 @@ def write_report(run: RunDirectory, data: ReportData | None = None) -> list[Path
         from pure_nas.report.data import report_data
         from pure_nas.report.pages import search_page
         from pure_nas.report.search_charts import paper_figures
-        from pure_nas.report.search_tables import curves_table, front_document, front_table, trials_table
+        from pure_nas.report.search_tables import (
+            curves_table,
+            front_document,
+            front_table,
+            pairs_table,
+            trials_table,
+        )
 
         data = data or report_data(run)
-        front = front_table(data)
+        front, pairs = front_table(data), pairs_table(data)
         contents = {
             "front.json": _json(front_document(data)),
             "front.csv": front.csv(),
-            "front.md": front.markdown(),
+            "front.md": "\n".join(table.markdown() for table in (front, pairs) if table),
             "trials.csv": trials_table(data).csv(),
             "curves.csv": curves_table(data).csv(),
             run.report_path.name: search_page(data),

@@ -11,11 +11,16 @@ from typing import Any, NamedTuple
 
 from pure_nas.analysis import pareto
 from pure_nas.analysis.convergence import USUAL_TARGETS, Convergence, convergence_of
+from pure_nas.analysis.standing import Standing
+from pure_nas.analysis.statistics import mcnemar
 from pure_nas.files import read_json
 from pure_nas.findings.early_stopping import EarlyStopping, early_stopping_of
 from pure_nas.plans.search.outlook import Outlook, outlook_of_run
 from pure_nas.quantities import counted
+from pure_nas.report.paired import Pair
+from pure_nas.run.confidence import front_standings
 from pure_nas.run.directory import RunDirectory
+from pure_nas.run.hits import read_hits
 from pure_nas.run.retrained import Retraining, Row, load_retraining
 from pure_nas.run.schema import Environment
 from pure_nas.run.search_results import Results, TrialRecord, load_results
@@ -26,6 +31,7 @@ from pure_nas.space.recipe import Recipe, WeightDecay
 from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, get_unit, settings_read
 
 MAX_CURVE_POINTS = 400
+_A_CHANCE = 0.05  # of being on the front, from which it is told
 
 
 class Versus(NamedTuple):
@@ -53,6 +59,7 @@ class ReportedTrial:
     twins: tuple[int, ...] = ()  # the other trials of its group: as good and as costly within the tolerances
     repeats: tuple[int, ...] = ()  # those of `twins` that train exactly the same
     versus: tuple[Versus, ...] = ()  # for each baseline unit that has another baseline within its cost
+    standing: Standing | None = None  # how sure its place is, where seeds confirm the front; also of what is not on it
 
     @property
     def number(self) -> int:
@@ -106,6 +113,7 @@ class ReportData:
     curves: tuple[Curve, ...]  # of the front, then of the baselines
     retraining: Retraining
     outlook: Outlook | None  # None where too little has been trained to say
+    pairs: tuple[Pair, ...] = ()  # each of the front with the next better one and with the best, by the same images
 
     @property
     def objectives(self) -> tuple[str, ...]:
@@ -130,8 +138,24 @@ class ReportData:
 
     @property
     def seconds(self) -> float:
-        """Training time of all trials; repeated results count once."""
-        return sum(trial.seconds for trial in self.trials if trial.replay_of is None)
+        """Training time of all trials and of their further seeds; repeated results count once."""
+        trained = [trial for trial in self.trials if trial.replay_of is None]
+        return sum(trial.seconds + sum(seed.seconds for seed in trial.seeds) for trial in trained)
+
+    @property
+    def confirmations(self) -> int:
+        """Trainings with further seeds."""
+        return sum(len(trial.seeds) for trial in self.trials if trial.replay_of is None)
+
+    @property
+    def contenders(self) -> list[tuple[int, float]]:
+        """Trials that are not on the front by their means but may well belong there, with the chance of it."""
+        found = (
+            (each.number, each.standing.on_front)
+            for each in self.complete
+            if each.standing and not each.on_front and each.trial.replay_of is None
+        )
+        return sorted((each for each in found if each[1] >= _A_CHANCE), key=lambda each: -each[1])
 
     @property
     def weights_bytes(self) -> int:
@@ -145,8 +169,11 @@ class ReportData:
         numbers["repeated"] = sum(trial.replay_of is not None for trial in self.trials)
         numbers["unfinished"] = self.unfinished
         ended = [f"{number:,} {state}" for state, number in sorted(numbers.items()) if number]
-        asked = self.settings.get("trials", count)
-        return ", ".join([counted(count, "trial"), *ended]) + (f" ({asked:,} requested)" if asked != count else "")
+        done = count + self.confirmations
+        if self.confirmations:
+            ended.append(f"{counted(self.confirmations, 'further seed')}")
+        asked = self.settings.get("trials", done)
+        return ", ".join([counted(count, "trial"), *ended]) + (f" ({asked:,} requested)" if asked != done else "")
 
     @property
     def next_steps(self) -> Iterator[tuple[str, str]]:
@@ -176,7 +203,8 @@ def report_data(run: RunDirectory, results: Results | None = None) -> ReportData
     settings = run.settings()
     results = results or load_results(run)
     retraining = load_retraining(run)
-    complete = {each.number: each for each in _reported(results, settings, retraining)}
+    standings = front_standings(run, results.objective_names, results.trials) if results.confirmed else {}
+    complete = {each.number: each for each in _reported(results, settings, retraining, standings)}
     return ReportData(
         path=str(run.path),
         settings={"study": run.path.name, **settings},
@@ -188,6 +216,7 @@ def report_data(run: RunDirectory, results: Results | None = None) -> ReportData
         curves=tuple(_curves(results)),
         retraining=retraining,
         outlook=outlook_of_run(run, results),
+        pairs=tuple(_pairs(run, results.front)),
     )
 
 
@@ -213,7 +242,18 @@ def product_share(names: Sequence[str]) -> float:
     return sum(get_unit(name).multiplies for name in names) / len(names)
 
 
-def _reported(results: Results, settings: Mapping[str, Any], retraining: Retraining) -> Iterator[ReportedTrial]:
+def _pairs(run: RunDirectory, front: Sequence[TrialRecord]) -> Iterator[Pair]:
+    """As far as the images that they got right are known; of those of several seeds it is their own seed."""
+    known = [(trial.number, hits) for trial in front if (hits := read_hits(run.trial(trial.trained)))]
+    for place, (number, hits) in enumerate(known[1:], start=1):
+        for other, others in dict.fromkeys((known[place - 1], known[0])):
+            if hits.same_images(others):
+                yield Pair(f"trial {number}", f"trial {other}", mcnemar(hits.right, others.right))
+
+
+def _reported(
+    results: Results, settings: Mapping[str, Any], retraining: Retraining, standings: Mapping[int, Standing]
+) -> Iterator[ReportedTrial]:
     searched = searched_fields(settings)
     images = (settings.get("data") or {}).get("validation")
     groups = {group[0].number: group for group in results.groups}
@@ -233,6 +273,7 @@ def _reported(results: Results, settings: Mapping[str, Any], retraining: Retrain
             twins=tuple(other.number for other in group[1:]),
             repeats=tuple(other.number for other in group[1:] if other.candidate.digest == candidate.digest),
             versus=tuple(_comparisons(results, trial, images)) if group else (),
+            standing=standings.get(trial.trained),
         )
 
 

@@ -21,7 +21,14 @@ from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.report.notes import PLAIN_TEXT, notes
 from pure_nas.report.plotly_chart import plotly_chart
 from pure_nas.report.retraining_tables import retrained_convergence, retrained_table
-from pure_nas.report.search_tables import early_stopping_table, front_table, incomplete_table, placement_table, units_of
+from pure_nas.report.search_tables import (
+    early_stopping_table,
+    front_table,
+    incomplete_table,
+    pairs_table,
+    placement_table,
+    units_of,
+)
 
 _HTML = PLAIN_TEXT.overlay(autoescape=True, trim_blocks=True)
 _HTML.globals["style_of"] = palette.style_of
@@ -41,6 +48,7 @@ def search_page(data: ReportData) -> str:
         best=next((row for row in data.front if "best" in row.tags), None),
         views={f"front-{cost}": cost_label(cost) for cost in data.objectives[1:]},
         front=front_table(data),
+        compared=pairs_table(data),
         placement=placement_table(data.front),
         units=units_of(data),
         retrained=retrained_table(retraining, data.kinds) if retraining.rows else None,

@@ -64,14 +64,16 @@ def _front_chart(data: ReportData, cost: str) -> Chart:
         role="ink",
         line=Line(width=1.75, steps=True),
     )
+    intervals = _seed_intervals(data.complete, cost)
     # Intervals that reach far do not squeeze the rest.
-    shown = [min(max(low, limit), high) for bar in crosses.bars for limit in bar or ()]
+    shown = [min(max(low, limit), high) for bar in (*crosses.bars, *intervals.bars) for limit in bar or ()]
     axis = Axis(title=cost_label(cost), numbers="share" if cost == "noise_error" else "metric")
     return Chart(
         x=axis.fitted(costs, lambda value: show_cost(cost, value)),
         y=_error_axis(errors + shown, " (crosses: test error)" if crosses.x else ""),
         series=[
             stairs,
+            *([intervals] if intervals.x else []),
             *_points(data.complete, lambda each: each.objectives[cost]),
             *([crosses] if crosses.x else []),
             _rings([each for each in data.complete if each.on_front], cost),
@@ -141,6 +143,18 @@ def _crosses(trials: Sequence[ReportedTrial], cost: str) -> Series:
         mark=Mark("x-thin", 9, hollow=True),
         row=[each.number for each, _ in tested],
         hover=[_tested_text(each.number, row) for each, row in tested],
+    )
+
+
+def _seed_intervals(trials: Sequence[ReportedTrial], cost: str) -> Series:
+    """Of mean errors over several seeds."""
+    found = [(each, each.standing) for each in trials if each.standing and each.standing.seeds > 1]
+    return Series(
+        x=[each.objectives[cost] for each, _ in found],
+        y=[100 * standing.error for _, standing in found],
+        bars=[(100 * standing.low, 100 * standing.high) for _, standing in found],
+        role="soft",
+        mark=Mark("circle", 1),
     )
 
 

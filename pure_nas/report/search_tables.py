@@ -7,13 +7,15 @@ from itertools import zip_longest
 from typing import Any
 
 from pure_nas.analysis.convergence import accuracies
+from pure_nas.analysis.standing import Standing
 from pure_nas.files import without_nan
 from pure_nas.findings.early_stopping import EarlyStopping
 from pure_nas.quantities import cost_label, counted, show_cost, show_percent, show_points
 from pure_nas.report.data import ReportData, ReportedTrial, Versus, plain_settings, product_share, searched_fields
 from pure_nas.report.notes import TAGS, notes
+from pure_nas.report.paired import paired_table
 from pure_nas.report.retraining_tables import came_through, score_document
-from pure_nas.report.table import NOTHING, Cell, Column, Row, Table, columns_of, interval_text, number
+from pure_nas.report.table import NOTHING, Cell, Column, Row, Table, columns_of, interval_text, number, share
 from pure_nas.run.retrained import Row as Retrained
 from pure_nas.run.search_results import TrialRecord
 from pure_nas.space.architecture import Architecture
@@ -31,6 +33,7 @@ def front_table(data: ReportData) -> Table:
     shown = (
         Column("trial", "trial", "left"),
         Column("error", "error"),
+        Column("front_share", "on front"),
         Column("test", "test accuracy", detail=1, files=False),
         *(Column(name, cost_label(name)) for name in (*data.objectives[1:], "params")),
         Column("depth", "depth", detail=3),
@@ -66,7 +69,8 @@ def _cells(row: ReportedTrial, *, tested: bool) -> dict[str, Any]:
             tags=tuple((tag, TAGS[tag]) for tag in row.tags),
             more="\n".join(filter(None, (trial.baseline, _twins_text(row)))),
         ),
-        "error": Cell(row.error, show_percent(row.error), tone="strong"),
+        "error": Cell(row.error, show_percent(row.error), _seeds_text(row.standing), tone="strong"),
+        **(_standing_fields(row.standing) if row.standing else {}),
         **({"test": _test_cell(row.retrained)} if tested else {}),
         **{name: Cell(value, show_cost(name, value)) for name, value in others.items()},
         **_network_fields(row.architecture),
@@ -86,6 +90,21 @@ def _twins_text(row: ReportedTrial) -> str:
     parts = [f"twins {', '.join(others)}"] if others else []
     parts += [f"repeated by {', '.join(map(str, row.repeats))}"] if row.repeats else []
     return "; ".join(parts)
+
+
+def _seeds_text(standing: Standing | None) -> str:
+    if standing is None:
+        return ""
+    return f"{counted(standing.seeds, 'seed')}, {interval_text((standing.low, standing.high))}"
+
+
+def _standing_fields(standing: Standing) -> dict[str, Any]:
+    return {
+        "seeds": standing.seeds,
+        "error_low": standing.low,
+        "error_high": standing.high,
+        "front_share": share(standing.on_front, 0),
+    }
 
 
 def _test_cell(retrained: Retrained | None) -> Cell:
@@ -126,6 +145,11 @@ def units_of(data: ReportData) -> list[Unit]:
     """Units of the networks on the front."""
     occurring = {name for row in data.front for name in row.architecture.unit_set}
     return [UNITS.get(name) for name in UNITS.names if name in occurring]
+
+
+def pairs_table(data: ReportData) -> Table | None:
+    """Networks of the front compared image by image; None where nothing tells which they got right."""
+    return paired_table(data.pairs, "Neighbours on the front, and the best, image by image") if data.pairs else None
 
 
 def placement_table(front: Sequence[ReportedTrial]) -> Table:
@@ -177,6 +201,7 @@ def early_stopping_table(found: EarlyStopping) -> Table:
 
 def front_document(data: ReportData) -> dict[str, Any]:
     """The front as JSON holds it: every network with its architecture, recipe and values."""
+    pairs = pairs_table(data)
     document: dict[str, Any] = without_nan(
         {
             "schema": SCHEMA,
@@ -189,6 +214,7 @@ def front_document(data: ReportData) -> dict[str, Any]:
             "hypervolume": data.results.hypervolume,
             "comparison": notes("caution", data)[0],
             "front": [_network(row) for row in data.front],
+            "image_by_image": pairs.records() if pairs else [],
         }
     )
     return document
@@ -203,6 +229,8 @@ def _network(row: ReportedTrial) -> dict[str, Any]:
         "repeats": row.repeats,
         "baseline": trial.baseline,
         "objectives": row.objectives,
+        "errors": trial.errors,
+        "standing": row.standing and vars(row.standing),
         "metrics": trial.metrics,
         "cost": trial.cost,
         "seconds": trial.seconds,
@@ -220,11 +248,13 @@ def trials_table(data: ReportData) -> Table:
     for trial in data.trials:
         architecture, recipe = trial.candidate.architecture, trial.candidate.recipe
         objectives = dict(zip(data.objectives, trial.objectives, strict=False))
+        confirmed = {"seeds": 1 + len(trial.seeds)} if data.results.confirmed and trial.objectives else {}
         records.append(
             {
                 "trial": trial.number,
                 "state": trial.state,
                 **{**objectives, **trial.cost, **objectives},
+                **confirmed,
                 "on_front": trial.number in front,
                 "baseline": trial.baseline,
                 **_network_fields(architecture),
