@@ -13,6 +13,7 @@ from interleaved import Interleaved
 from searches import Settings, results_of, run_search
 
 from pure_nas.errors import RunError, UsageError
+from pure_nas.plans.budget import Budget
 from pure_nas.plans.search.session import Prepared, opened, prepare
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.hits import read_hits
@@ -118,6 +119,17 @@ def test_a_search_that_had_none_confirms_what_it_has(tiny: Settings, tmp_path: P
     assert len(heard.confirmed) == 2
     assert ended == "all 3 trials are done, and 2 confirmations"
     assert [each.number for each in results_of(tmp_path).trials] == list(range(5))
+
+
+def test_a_share_of_the_time_is_for_confirmations(
+    tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = Heard()
+    # By a clock that goes on by a second with each training.
+    monkeypatch.setattr(Budget, "seconds", property(lambda self: float(len(heard.trials) + len(heard.confirmed))))
+    run_search(tiny(trials=40, confirm=0.5, time_seconds=7.5), tmp_path, heard)
+    assert len(heard.trials) == 4
+    assert 1 <= len(heard.confirmed) <= 4
 
 
 def test_what_was_lost_is_trained_again(tiny: Settings, confirmed: tuple[Path, Heard, str], tmp_path: Path) -> None:
