@@ -70,6 +70,7 @@ TYPES = {
     "`in_size`, `out_size`, `shortcut`, `bottleneck`",
     "Stem": "the first layers: `in_channels`, `out_channels`, `kernel_size`, `stride`, `pool`, `relu`",
     "Located": "`params`, the parameters of a `Candidate` in a space, and `outside`, the paths of what it lacks",
+    "Seed": "a further training of a trial: its `seed`, `objectives`, whether it `diverged`, and `seconds`",
     "Row": 'a retrained network: `trial`, `variant` ("trial" or the name of a twin), `params`, `flops`, `epochs`, '
     "`seeds`, `test_accuracy` (one per seed that did not diverge), `diverged`, and their `mean`, `std` and 95 % "
     "`interval`",

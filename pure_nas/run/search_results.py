@@ -23,7 +23,7 @@ from pure_nas.space.candidate import Candidate
 ERROR_TOLERANCE = 0.0025
 COST_TOLERANCE = 0.01
 """Front points are grouped when their errors differ by at most the first (absolute; of a metric, as a share of its
-worst value) and their costs by at most the second (relative). Where seeds confirm the front, they tell instead."""
+worst value) and their costs by at most the second (relative); not at all where seeds confirm the front."""
 _KEPT = ("baseline", "metrics", "cost", "constraints", "seconds", "reason", "replay_of", "stopped_after")
 """What a `TrialRecord` has of result.json as it is there."""
 
@@ -36,7 +36,8 @@ class TrialRecord:
     state: TrialState  # "complete", "stopped", "diverged", "failed" or "rejected"
     candidate: Candidate  # the architecture and the recipe
     baseline: str = ""  # label of a baseline, "conv small, usual recipe"; empty for a sampled trial
-    objectives: tuple[float, ...] = ()  # a value per objective, at the end or where it stopped; means over its seeds
+    # A value per objective, a mean if it has several seeds, at the end or where it stopped; else empty.
+    objectives: tuple[float, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)  # "error", "accuracy", "loss" and others, of its own seed
     cost: dict[str, float] = field(default_factory=dict)  # "params", "flops" and their parts, and what was measured
     constraints: dict[str, float] = field(default_factory=dict)  # by how much it breaks each limit, as a share of it
@@ -100,7 +101,7 @@ class Results:
     def groups(self) -> tuple[tuple[TrialRecord, ...], ...]:
         """The front, lowest error first; points within the tolerances of each other are one group.
 
-        Where seeds confirm the front there are no tolerances: `Standing` says how sure the order of two points is.
+        Where seeds confirm the front there are no tolerances: reports say how sure each place is instead.
         """
         tolerances = [
             (0.0, COST_TOLERANCE)
