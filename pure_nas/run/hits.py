@@ -30,6 +30,7 @@ class Hits:
 
 
 def write_hits(folder: TrialDirectory, hits: Hits) -> None:
+    """Keep them with a training, as hits.json."""
     document = {
         "schema": schema.SCHEMA,
         "split": hits.split,
