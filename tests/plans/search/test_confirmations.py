@@ -14,10 +14,11 @@ from searches import Settings, results_of, run_search
 
 from pure_nas.errors import RunError, UsageError
 from pure_nas.plans.budget import Budget
+from pure_nas.plans.search.outlook import Outlook
 from pure_nas.plans.search.session import Prepared, opened, prepare
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.hits import read_hits
-from pure_nas.run.search_results import load_results
+from pure_nas.run.search_results import Results, load_results
 from pure_nas.run.seeds import seed_folder, seeds_begun
 from pure_nas.workers.resources import WorkerPlan
 
@@ -130,6 +131,19 @@ def test_a_share_of_the_time_is_for_confirmations(
     run_search(tiny(trials=40, confirm=0.5, time_seconds=7.5), tmp_path, heard)
     assert len(heard.trials) == 4
     assert 1 <= len(heard.confirmed) <= 4
+
+
+def test_a_search_that_ends_where_it_is_flat_confirms_what_it_has(
+    tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flat(results: Results, **_: Any) -> Outlook | None:
+        return Outlook(20, 0.0, modelled=False) if results.trials else None
+
+    monkeypatch.setattr("pure_nas.plans.search.search.outlook_of", flat)
+    heard = Heard()
+    ended = run_search(tiny(trials=20, confirm=0.1, until_flat=True), tmp_path, heard)
+    assert (len(heard.trials), len(heard.confirmed)) == (5, 2)
+    assert ended == "another 20 trials would likely add less than 0.5% to the hypervolume, and 2 confirmations"
 
 
 def test_what_was_lost_is_trained_again(tiny: Settings, confirmed: tuple[Path, Heard, str], tmp_path: Path) -> None:
