@@ -161,6 +161,9 @@ def _of_run(text: str, run: RunDirectory, which: str) -> Trained:
 def of_search(run: RunDirectory, record: TrialRecord, *notes: str) -> Trained:
     """A trial as the search trained it; `notes` come before those of its own."""
     images, epochs = RunImages.of_run(run), counted(record.candidate.recipe.epochs, "epoch")
+    single = "a single run"
+    if record.seeds:
+        single = f"mean of {len(record.errors)} seeds {show_percent(record.error)}"
     return Trained(
         name=f"{run.path}:{record.number}",
         weights=(run.trial(record.trained).weights,),
@@ -170,7 +173,7 @@ def of_search(run: RunDirectory, record: TrialRecord, *notes: str) -> Trained:
         notes=(
             *notes,
             f"Weights of the search: {epochs} on the training images.",
-            f"Validation error {show_percent(record.error)} on {images.name}, a single run.",
+            f"Validation error {show_percent(record.errors[0])} on {images.name}, {single}.",
         ),
         directory=run.path / "export" / f"{record.number:04d}",
     )

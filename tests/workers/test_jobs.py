@@ -240,6 +240,18 @@ def test_a_cpu_that_runs_out_of_memory_is_an_outcome_too(
     assert InlineExecutor(untested, CPU).seconds_per_image(candidate(untested), 0.1) is None
 
 
+def test_one_that_is_taken_up_after_its_last_epoch_keeps_the_same_hits(untested: Dataset, tmp_path: Path) -> None:
+    whole, cut = (job(untested, tmp_path / name, every_epoch=True) for name in ("whole", "cut"))
+    outcome_of(whole, untested)
+    assert len(events_of(cut, untested, stop_after=4)) == 4  # it has started, and finished its three epochs
+    assert not TrialDirectory(cut.directory, 7).hits.exists()
+    outcome_of(cut, untested)
+    first, second = (read_hits(TrialDirectory(each.directory, 7)) for each in (whole, cut))
+    assert first is not None
+    assert second is not None
+    assert np.array_equal(first.right, second.right)
+
+
 @pytest.mark.parametrize("every_epoch", [False, True])
 def test_a_job_whose_folder_is_moved_stops_and_does_not_make_it_again(
     every_epoch: bool, untested: Dataset, tmp_path: Path

@@ -124,6 +124,7 @@ def _plan_only(prepared: Prepared, *, as_json: bool) -> None:
             "passed_over": list(found.passed_over),
         },
         "trials": trials,
+        "confirmations": prepared.settings.confirmations,
         "epochs": prepared.space.run.epochs,
         "baselines": [baseline.label for baseline in prepared.baselines],
         "architectures": prepared.space.count(),

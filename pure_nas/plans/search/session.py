@@ -87,7 +87,7 @@ class Prepared(Resources):
     def sampler(self) -> ChosenSampler:
         seconds = nominal_seconds_per_trial(self.space, self.dataset, self.device)
         settings = self.settings
-        return choose_sampler(settings.sampler, settings.trials, seconds, closed_form=settings.closed_form)
+        return choose_sampler(settings.sampler, settings.candidates, seconds, closed_form=settings.closed_form)
 
     @property
     def params_range(self) -> tuple[int, int]:
