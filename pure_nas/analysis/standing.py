@@ -23,7 +23,7 @@ class Measured:
 
     errors: tuple[float, ...]
     others: tuple[float, ...]
-    hits: NDArray[np.int64] | None = None  # (images,): with how many of the seeds each was right; None: unknown
+    hits: NDArray[np.uint8] | None = None  # (images,): with how many of the seeds each was right; None: unknown
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,11 +32,11 @@ class Confidence:
     def _measured(self, trial: TrialRecord) -> Measured:
         hits = [self._hits_of(trial.number, seed) for seed in (None, *(each.seed for each in trial.seeds))]
         right = [each.right for each in hits if each is not None and len(each.right) == self.images]
-        whole = len(right) == len(hits) and not any(each.diverged for each in trial.seeds)
+        whole = len(right) == len(hits)  # older versions kept none, and a seed that diverged has none
         return Measured(
             errors=trial.errors,
             others=trial.objectives[1:],
-            hits=np.sum(right, axis=0, dtype=np.int64) if whole else None,
+            hits=np.sum(right, axis=0, dtype=np.uint8) if whole else None,
         )
 
     def _hits_of(self, number: int, seed: int | None) -> Hits | None:

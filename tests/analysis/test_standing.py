@@ -13,7 +13,7 @@ IMAGES = 1000
 
 
 def measured(cost: float, *errors: float, wrong: np.ndarray | None = None) -> Measured:
-    hits = None if wrong is None else np.where(wrong, 0, len(errors)).astype(np.int64)
+    hits = None if wrong is None else np.where(wrong, 0, len(errors)).astype(np.uint8)
     return Measured(errors=errors, others=(cost,), hits=hits)
 
 

@@ -16,6 +16,7 @@ from pure_nas.errors import RunError, UsageError
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.search.outlook import Outlook
 from pure_nas.plans.search.session import Prepared, opened, prepare
+from pure_nas.report.data import report_data
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.hits import read_hits
 from pure_nas.run.search_results import Results, load_results
@@ -120,6 +121,22 @@ def test_a_search_that_had_none_confirms_what_it_has(tiny: Settings, tmp_path: P
     assert len(heard.confirmed) == 2
     assert ended == "all 3 trials are done, and 2 confirmations"
     assert [each.number for each in results_of(tmp_path).trials] == list(range(5))
+
+
+def test_a_run_of_an_older_version_is_confirmed_without_hits(tiny: Settings, tmp_path: Path) -> None:
+    older = {"trials": 5, "lag": None, "early_stopping": False}
+    run_search(tiny(**older), tmp_path)
+    for trial in RunDirectory(tmp_path / "study").trials():
+        trial.hits.unlink()
+        result = trial.ended
+        result.write_text(json.dumps({**json.loads(result.read_text()), "digests": None}))
+    heard = Heard()
+    run_search(tiny(**older, confirm=0.4), tmp_path, heard)
+    assert heard.trials == []
+    assert len(heard.confirmed) == 2
+    data = report_data(RunDirectory(tmp_path / "study"))
+    assert all(row.standing for row in data.front)
+    assert data.pairs == ()
 
 
 def test_a_share_of_the_time_is_for_confirmations(
