@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -40,14 +41,15 @@ class Normalisation:
 
     @classmethod
     def from_histogram(cls, histogram: Tensor) -> Normalisation:
-        """Statistics from a (C, 256) int64 histogram of pixel values: exact, whatever the threads or the order."""
-        values = torch.arange(256, dtype=torch.float64) / 255
-        weights = histogram.double() / histogram.sum(1, keepdim=True)
-        mean = weights @ values
-        variance = (weights * (values - mean.unsqueeze(1)).square()).sum(1)
-        # A channel of one value would divide by zero; one step of a pixel is the least that can vary.
-        std = variance.sqrt().clamp(min=1 / 255)
-        return cls(tuple(mean.tolist()), tuple(std.tolist()))
+        """Statistics from a (C, 256) int64 histogram of pixel values: to the last bit the same on every processor."""
+        mean, std = list[float](), list[float]()
+        for channel in histogram.tolist():
+            count, total = sum(channel), sum(number * value for value, number in enumerate(channel))
+            squares = sum(number * value**2 for value, number in enumerate(channel))
+            mean.append(total / (255 * count))
+            # A channel of one value would divide by zero; one step of a pixel is the least that can vary.
+            std.append(max(math.sqrt((squares * count - total**2) / (255 * count) ** 2), 1 / 255))
+        return cls(tuple(mean), tuple(std))
 
     @classmethod
     def none(cls, in_chans: int) -> Normalisation:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -29,6 +31,7 @@ _MAY_DIFFER = frozenset(
 _DECIDE_IMAGES = frozenset(
     {"dataset", "seed", "image_size", "skip_corrupt", "limit", "validation", "split", "validation_curve"}
 )
+_ROUNDING = 1e-12
 _CAME_LATER = frozenset({"early_stopping", "lag", "data.mean", "data.std", "data.stored_size", "data.decoded_size"})
 """What run.toml of an older run lacks, though nothing differs."""
 _MOST_LISTED = 20
@@ -86,7 +89,7 @@ def require_equal(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, An
         key
         for key in dict.fromkeys((*new, *old))
         if _part(key) in wanted.keys() - _MAY_DIFFER  # others are of an older version
-        and old.get(key) != new.get(key)
+        and not _same(old.get(key), new.get(key))
         and (key in old or key not in _CAME_LATER)
     ]
     listed = _causes(differing, old, new)
@@ -103,6 +106,13 @@ def require_equal(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, An
         "\n".join([f"The run {path} was started with other settings:", *lines, *more]),
         hint=f"Use the same settings to resume it, or choose {another} for a new run.",
     )
+
+
+def _same(old: object, new: object) -> bool:
+    """Equal, or statistics of images that another processor rounded: the images have their fingerprint."""
+    if isinstance(old, list) and isinstance(new, list) and all(type(each) is float for each in old + new):
+        return len(old) == len(new) and all(map(partial(math.isclose, rel_tol=_ROUNDING), old, new))
+    return old == new
 
 
 def _causes(differing: Sequence[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
