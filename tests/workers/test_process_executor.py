@@ -95,7 +95,7 @@ def test_jobs_run_side_by_side_and_write_into_their_own_folders(
         assert [type(event) for event in own] == [Started, EpochDone, EpochDone, EpochDone, Ended]
         # The checkpoint goes once the outcome is on disk.
         written = {entry.name for entry in (tmp_path / str(number)).iterdir()}
-        assert written == {"metrics.jsonl", "weights.safetensors", "checkpoint.pt"}
+        assert written == {"metrics.jsonl", "weights.safetensors", "hits.json", "checkpoint.pt"}
     assert {entry.name for entry in tmp_path.iterdir()} == {"1", "2"}
 
 
