@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -57,6 +58,22 @@ start = { low = 1e-5, high = 1e-2, log = true }
 end = { low = 1e-6, high = 1e-3, log = true }
 """
 
+EXPERIMENT = """
+schema = 1
+question = "Which?"
+dataset = "{dataset}"
+{head}
+[networks.adds]
+base = "resnet8"
+[scales.tiny]
+cost = "a second"
+epochs = {epochs}
+seeds = {seeds}
+batch_size = 16
+base_width = 2
+{tail}
+"""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
@@ -97,6 +114,18 @@ def tiny_space_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("space") / "tiny.toml"
     path.write_text(TINY_SPACE, encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def write_experiment(image_folder: Path) -> Callable[..., Path]:
+    """Writes the file of an experiment that trains one small network, with lines in its head and at its end."""
+
+    def write(path: Path, head: str = "", tail: str = "", *, epochs: int = 1, seeds: int = 1) -> Path:
+        text = EXPERIMENT.format(dataset=image_folder, head=head, tail=tail, epochs=epochs, seeds=seeds)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="session", autouse=True)

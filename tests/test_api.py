@@ -43,6 +43,9 @@ units = { choices = ["conv", "product"], per = "layer" }
 """
 
 
+CPU = torch.device("cpu")
+
+
 @pytest.fixture(autouse=True)
 def _registered_for_one_test() -> Iterable[None]:
     yield
@@ -82,26 +85,20 @@ def worst_class(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) ->
 @pytest.fixture
 def run(own: pure_nas.DatasetSpec, space: pure_nas.SearchSpace, tmp_path: Path) -> pure_nas.Run:
     """A search of two trials."""
-    return pure_nas.search(own, space, out=tmp_path, device="cpu", baselines=False)
+    return pure_nas.search(own, space, out=tmp_path, device=CPU, baselines=False)
 
 
 def test_a_search_gives_a_run_that_can_be_opened_again_and_goes_on(
     own: pure_nas.DatasetSpec, space: pure_nas.SearchSpace, run: pure_nas.Run, tmp_path: Path
 ) -> None:
     assert run.path == tmp_path / "stripes"
+    assert 'device = "cpu"' in (run.path / "run.toml").read_text(encoding="utf-8")
     assert [trial.number for trial in run.trials] == [0, 1]
     assert run.trial("best") in run.front
     assert run.trial(1).number == 1
     seen: list[int] = []
-    more = pure_nas.search(
-        own,
-        space,
-        out=tmp_path,
-        trials=3,
-        device="cpu",
-        baselines=False,
-        on_trial=lambda trial: seen.append(trial.number),
-    )
+    further: dict[str, Any] = {"trials": 3, "on_trial": lambda trial: seen.append(trial.number)}
+    more = pure_nas.search(own, space, out=tmp_path, device=CPU, baselines=False, **further)
     assert seen == [2]
     assert len(more.trials) == 3
     assert pure_nas.open_run(str(run.path)) == run
@@ -114,16 +111,16 @@ def test_a_run_hands_over_its_networks(run: pure_nas.Run, tmp_path: Path) -> Non
     assert not network.training
     assert network(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
     assert [path.name for path in run.export(0, tmp_path / "exported", format="json")] == ["architecture.json"]
-    found = pure_nas.evaluate(f"{run.path}:best", split="validation", device="cpu")
+    found = pure_nas.evaluate(f"{run.path}:best", split="validation", device=CPU)
     assert found.quality.accuracy == pytest.approx(run.trial("best").metrics["accuracy"])
     assert [each.name for each in found.quality.classes] == ["top", "middle", "bottom"]
-    assert pure_nas.evaluate(network, "stripes", device="cpu").quality.images == 30
+    assert pure_nas.evaluate(network, "stripes", device=CPU).quality.images == 30
     assert run.report().read_text(encoding="utf-8").startswith("<!")
 
 
 def test_a_run_retrains_its_networks_and_then_hands_those_over(run: pure_nas.Run) -> None:
     assert run.retraining is None
-    found = run.retrain(["best"], seeds=1, device="cpu")
+    found = run.retrain(["best"], seeds=1, device=CPU)
     assert run.retraining == found
     assert len(found.rows[0].test_accuracy) == 1
     assert repr(found) == f"Retraining({len(found.rows)} networks of trials {run.trial('best').number})"
@@ -147,9 +144,7 @@ def test_own_metrics_are_objectives(
     own: pure_nas.DatasetSpec, space: pure_nas.SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     metric = pure_nas.Metric(name="badness", compute=worst_class)
-    run = pure_nas.search(
-        own, space, out=tmp_path, objectives=["error", "flops", metric], device="cpu", baselines=False
-    )
+    run = pure_nas.search(own, space, out=tmp_path, objectives=["error", "flops", metric], device=CPU, baselines=False)
     assert run.results.objective_names == ("error", "flops", "badness")
     assert run.results.reference[2] == 1.0
     for trial in run.trials:
@@ -168,14 +163,14 @@ def test_own_metrics_are_objectives(
     monkeypatch.setitem(vars(METRICS), "installed", {})
     vars(METRICS).pop("installed")
     again = pure_nas.search(
-        own, space, out=tmp_path, objectives="error,flops,badness", device="cpu", baselines=False, trials=3
+        own, space, out=tmp_path, objectives="error,flops,badness", device=CPU, baselines=False, trials=3
     )
     assert len(again.trials) == 3
     vars(METRICS).pop("installed")
 
 
 def test_an_objective_takes_own_images_and_metrics(space: pure_nas.SearchSpace) -> None:
-    objective = pure_nas.Objective(images=stripes(60), space=space, metric=worst_class, device="cpu")
+    objective = pure_nas.Objective(images=stripes(60), space=space, metric=worst_class, device=CPU)
     assert objective.directions == ["minimize"] * 3
     study = optuna.create_study(directions=objective.directions, sampler=optuna.samplers.RandomSampler(seed=0))
     study.optimize(objective, n_trials=1)
@@ -194,7 +189,7 @@ def test_an_objective_takes_own_images_and_metrics(space: pure_nas.SearchSpace) 
 )
 def test_a_metric_that_is_no_number_is_named(compute: Any, words: str, space: pure_nas.SearchSpace) -> None:
     metric = pure_nas.Metric(name="faulty", compute=compute)
-    objective = pure_nas.Objective(stripes(60), space, metric=metric, device="cpu")
+    objective = pure_nas.Objective(stripes(60), space, metric=metric, device=CPU)
     with pytest.raises(PureNasError, match=words):
         objective(optuna.create_study(directions=objective.directions).ask())
 
@@ -215,13 +210,13 @@ def test_a_registered_unit_is_built_and_trained(own: pure_nas.DatasetSpec, tmp_p
     pure_nas.register_unit(replace(PLAIN_CONV, name="first", summary="another"))
     assert UNITS.registered["first"].summary == "another"
     architecture = pure_nas.Architecture(units=(("first",), ("product",)), base_width=2)
-    trained = pure_nas.train(architecture, own, epochs=1, output=tmp_path / "trained", device="cpu")
+    trained = pure_nas.train(architecture, own, epochs=1, output=tmp_path / "trained", device=CPU)
     assert trained.load().architecture.units == (("first",), ("product",))
     assert trained.metrics["error"] == 1 - trained.metrics["accuracy"]
     assert trained.export(tmp_path / "exported")[0].name == "network.py"
-    assert pure_nas.train(architecture, own, epochs=1, output=tmp_path / "trained", device="cpu") == trained
+    assert pure_nas.train(architecture, own, epochs=1, output=tmp_path / "trained", device=CPU) == trained
     with pytest.raises(RunError, match="was started with other settings"):
-        pure_nas.train(architecture, own, epochs=2, output=tmp_path / "trained", device="cpu")
+        pure_nas.train(architecture, own, epochs=2, output=tmp_path / "trained", device=CPU)
 
 
 @pytest.mark.parametrize("implementation", ["", "Conv2d", "torch.nn:Conv", "torch.nn:Conv2d:weight"])
@@ -274,31 +269,17 @@ def test_images_that_cannot_be_used_are_explained(images: Any, words: str) -> No
         pure_nas.own_dataset(images)
 
 
-def test_an_experiment_is_made_and_opened(image_folder: Path, tmp_path: Path) -> None:
-    file = tmp_path / "widths.toml"
-    file.write_text(EXPERIMENT, encoding="utf-8")
-    found = pure_nas.experiment(file, dataset=image_folder, out=tmp_path, study="run", device="cpu")
-    assert (found.results.complete, found.path) == (2, tmp_path / "run")
-    assert pure_nas.experiment(file, dataset=image_folder, out=found.path, device="cpu") == found  # as once it was said
+def test_an_experiment_is_made_and_opened(
+    write_experiment: Callable[..., Path], image_folder: Path, tmp_path: Path
+) -> None:
+    file = write_experiment(tmp_path / "widths.toml")
+    found = pure_nas.experiment(file, dataset=image_folder, out=tmp_path, study="run", device=CPU)
+    assert (found.results.complete, found.path) == (1, tmp_path / "run")
+    assert pure_nas.experiment(file, dataset=image_folder, out=found.path, device=CPU) == found  # as once it was said
     assert pure_nas.open_run(found.path) == found
     names = sorted(path.name for path in (found.path / "trials").iterdir())
     assert found.load(names[0])(torch.zeros(1, 1, 8, 8)).shape == (1, 3)
     assert found.report().name == "report.html"
-
-
-EXPERIMENT = """
-schema = 1
-question = "Which?"
-dataset = "{dataset}"
-[networks.adds]
-base = "resnet8"
-[scales.tiny]
-cost = "a second"
-epochs = 1
-seeds = 2
-batch_size = 16
-base_width = 2
-"""
 
 
 STATE = """
@@ -424,11 +405,6 @@ def test_calls_leave_the_process_as_it_was(
     assert all(name.removeprefix("variable ") in page for name in OF_THEIRS)
 
 
-def public_objects() -> list[Any]:
-    found = [getattr(pure_nas, name) for name in pure_nas.__all__]
-    return [each for each in found if inspect.isclass(each) or inspect.isfunction(each)]
-
-
 def test_every_public_name_is_described_and_every_example_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -440,7 +416,9 @@ def test_every_public_name_is_described_and_every_example_works(
     names |= {"pure_nas": pure_nas, "torch": torch, "run": run}
     finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     examples = 0
-    for each in public_objects():
+    for each in (getattr(pure_nas, name) for name in pure_nas.__all__):
+        if not (inspect.isclass(each) or inspect.isfunction(each)):
+            continue
         assert inspect.getdoc(each), each
         for test in finder.find(each, each.__name__, globs=names):
             examples += bool(test.examples)
@@ -472,21 +450,6 @@ def test_the_page_explains_every_type_that_a_signature_names() -> None:
     named = set(re.findall(r"\b[A-Z]\w+", code)) - known - vars(builtins).keys()
     assert named - set(pure_nas.__all__) - set(explained) == set()
     assert [name for name in explained if name not in code] == []
-
-
-def returned_by(thing: Any) -> set[str]:
-    """Names in the return annotations of a function, or of the public methods and properties of a class."""
-    members = vars(thing).values() if inspect.isclass(thing) else [thing]
-    functions = [getattr(each, "fget", None) or getattr(each, "func", None) or each for each in members]
-    found = [str(each.__annotations__.get("return", "")) for each in functions if inspect.isfunction(each)]
-    return set(re.findall(r"\b[A-Z]\w+", " ".join(found)))
-
-
-def test_what_calls_and_runs_return_is_public() -> None:
-    calls = [pure_nas.search, pure_nas.experiment, pure_nas.train, pure_nas.evaluate, pure_nas.open_run, pure_nas.build]
-    returned = set[str]().union(*map(returned_by, [*calls, pure_nas.Run, pure_nas.Experiment, pure_nas.TrainedNetwork]))
-    assert returned - {"DataFrame", "None", "Path"} <= set(pure_nas.__all__)
-    assert {"Evaluation", "ExperimentResults", "Network", "Results", "Retraining", "TrialRecord"} <= returned
 
 
 def test_every_argument_of_a_call_is_described() -> None:
@@ -526,10 +489,6 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         (lambda: pure_nas.Architecture(units=(("produkt",),)), 'units: There is no unit "produkt"; did you mean "prod'),
         (lambda: pure_nas.Architecture(units=(("conv",),), base_with=3), 'base_with: unknown key .* "base_width"'),
         (lambda: pure_nas.Architecture.uniform("product", 3), "blocks_per_stage: .* got 3"),
-        (
-            lambda: pure_nas.Architecture.named("pure20", base_width=0),
-            "base_width: .* equal to 1, got 0",
-        ),
         (lambda: pure_nas.Recipe(epochs=0), r"Recipe\(\) has 3 errors:\n  epochs: .*\n  learning_rate: is missing"),
         (lambda: pure_nas.Recipe.usual("conv"), r"unit: input should be an instance of Unit, got 'conv'"),
         (lambda: pure_nas.Recipe.shared([]), r"units: must have at least 1 entry, got \[\]"),
@@ -543,14 +502,9 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         (lambda: pure_nas.Metric(name="x", compute=3), "compute: input should be callable, got 3"),
         (lambda: pure_nas.Metric(name="x", compute=max, worst=0.0), "worst: input should be greater than 0"),
         (lambda: pure_nas.build("pure20"), "architecture: must be a table of names and values, got 'pure20'"),
-        (lambda: pure_nas.get_unit("produkt"), 'There is no unit "produkt"'),
-        (
-            lambda: replace(CONV, block_kind="nonsense"),  # type: ignore[arg-type]
-            r"Unit\(\) has 1 error:\n  block_kind: 'nonsense' is not valid; known: conv, exponents",
-        ),
+        (lambda: replace(CONV, block_kind="wait"), r"Unit\(\) has 1 error:\n  block_kind: 'wait' is not"),  # type: ignore[arg-type]
         (lambda: replace(CONV, parameter_kinds={"weight": "wait"}), "parameter_kinds.weight: 'wait' is not valid"),  # type: ignore[dict-item]
         (lambda: replace(CONV, sign="abc"), "sign: string should have at most 1 character, got 'abc'"),
-        (lambda: replace(CONV, usual_learning_rate="a"), "usual_learning_rate: .* valid number, got 'a'"),  # type: ignore[arg-type]
         (lambda: replace(CONV, usual_weight_decay=-1e-4), "usual_weight_decay: .* equal to 0, got -0.0001"),
         (lambda: replace(CONV, implementation=nn.Conv2d), "implementation: input should be a valid string"),  # type: ignore[arg-type]
         (lambda: pure_nas.own_dataset(3), "dataset must be a name or the path of a folder, not 3"),
@@ -559,30 +513,15 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         (lambda: pure_nas.search("digits", sampler="tep"), "sampler: 'tep' is not valid; did you mean \"tpe\""),
         (lambda: pure_nas.train("pure8", "digits", seed=-1), "seed: .* greater than or equal to 0, got -1"),
         (lambda: pure_nas.evaluate("runs/x:best", split="val"), "split: 'val' is not valid; known: test, validation"),
-        (lambda: pure_nas.evaluate("runs/x:best", views="flip"), "views: .* got 'flip'"),
         (lambda: pure_nas.search("digits", time=-1), '"-1" is not a time such as 90s'),
-        (lambda: pure_nas.search("digits", time=0), '"0" is not a time'),
-        (lambda: pure_nas.search("digits", seed=10**20), "seed: .* less than or equal to 9007199254740992, got 1000"),
-        (
-            lambda: pure_nas.search("digits", workers=0),
-            r"^The number of workers cannot be 0 on \d+ CPUs\.\nTake",
-        ),
-        (lambda: pure_nas.experiment("noise", workers=0), "The number of workers cannot be 0"),
-        (
-            lambda: pure_nas.search("digits", study="a/b"),
-            r"has a slash\.\nIt names the folder of the run: use, for example, first-try\.$",
-        ),
+        (lambda: pure_nas.search("digits", workers=0), r"^The number of workers cannot be 0 on \d+ CPUs\.\nTake"),
         (lambda: pure_nas.search(None), "dataset must be a name or the path of a folder, not None"),
-        (lambda: pure_nas.own_dataset(None), "dataset must be a name or the path of a folder, not None"),
-        (lambda: pure_nas.search("digits", objectives=[]), 'The objectives "" must begin with error and name costs'),
         (lambda: pure_nas.search("digits", device=torch.device("meta")), 'There is no device "meta"'),
         (lambda: pure_nas.search("digits", device=3), "device: must be str or device, got 3"),
         (lambda: pure_nas.search("digits", image_size=100_000), "image_size: .* equal to 1024, got 100000"),
         (lambda: pure_nas.train("pure8", "digits", image_size=4), "image_size: .* equal to 8, got 4"),
         (lambda: pure_nas.evaluate("runs/x:best", image_size=0), "image_size: .* equal to 8, got 0"),
-        (lambda: pure_nas.Objective("digits", image_size=5000), "image_size: .* equal to 1024, got 5000"),
         (lambda: pure_nas.own_dataset([], image_size=-1), "image_size: .* equal to 8, got -1"),
-        (lambda: pure_nas.experiment("noise", time=-1), '"-1" is not a time'),
         (lambda: pure_nas.experiment("noise", seeds=0), "seeds: .* greater than or equal to 1, got 0"),
         (lambda: pure_nas.open_run(None), "path: must be str or PathLike.*, got None"),
     ],
@@ -593,29 +532,15 @@ def test_what_is_called_with_a_wrong_value_says_which(call: Callable[[], object]
 
 
 def test_a_run_refuses_what_it_cannot_hand_over(run: pure_nas.Run) -> None:
-    for call in (
-        lambda: run.load(origin="retrained"),  # type: ignore[arg-type]
-        lambda: run.export(format="onnx"),  # type: ignore[arg-type]
-        lambda: run.retrain(seeds=0),
-        lambda: run.retrain(epochs=0),
-    ):
-        with pytest.raises(UsageError, match=r"Run\.\w+\(\) has 1 error:\n  (origin|format|seeds|epochs): "):
+    refused: list[tuple[Callable[[], object], str]] = [
+        (lambda: run.load(origin="retrained"), r"Run\.load\(\) has 1 error:\n  origin: "),  # type: ignore[arg-type]
+        (lambda: run.export(format="onnx"), r"Run\.export\(\) has 1 error:\n  format: "),  # type: ignore[arg-type]
+        (lambda: run.retrain(seeds=0, epochs=0), r"Run\.retrain\(\) has 2 errors:\n  seeds: .*\n  epochs: "),
+        (lambda: run.retrain([]), "No trial is named"),
+    ]
+    for call, words in refused:
+        with pytest.raises(UsageError, match=words):
             call()
-
-
-def test_a_retraining_names_its_trials(run: pure_nas.Run) -> None:
-    with pytest.raises(UsageError, match="No trial is named"):
-        run.retrain([])
-
-
-def test_devices_of_pytorch_are_devices(own: pure_nas.DatasetSpec, space: pure_nas.SearchSpace, tmp_path: Path) -> None:
-    cpu = torch.device("cpu")
-    run = pure_nas.search(own, space, out=tmp_path, device=cpu, baselines=False, trials=1)
-    assert 'device = "cpu"' in (run.path / "run.toml").read_text(encoding="utf-8")
-    assert run.retrain(["best"], seeds=1, device=cpu).rows
-    assert pure_nas.evaluate(f"{run.path}:best", split="validation", device=cpu).quality.images > 0
-    assert pure_nas.train(run.trial().candidate, own, epochs=1, output=tmp_path / "trained", device=cpu).path.is_dir()
-    assert pure_nas.Objective(own, space, device=cpu).directions == ["minimize"] * 2
 
 
 def test_numbers_of_numpy_are_numbers() -> None:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pure_nas_cli.root import app
+from pure_nas_cli.root import NAMES, app
 from typer.testing import CliRunner
 
 README = Path(__file__).parent.parent / "README.md"
@@ -40,10 +40,6 @@ def commands_in(body: str) -> list[str]:
     """Every pure-nas command line of a block."""
     lines = [line.strip() for line in body.splitlines()]
     return [line.removeprefix("pip install uv && ") for line in lines if "pure-nas" in line]
-
-
-def commands() -> list[str]:
-    return [line for body in blocks("sh") for line in commands_in(body)]
 
 
 def reduced(line: str) -> list[str]:
@@ -113,23 +109,11 @@ def test_every_command_and_all_python_code_runs_in_order(names: tuple[str, ...],
 
 
 def test_every_command_of_the_program_is_on_the_page() -> None:
-    named = {shlex.split(line)[3] for line in commands()}
-    assert named == {
-        "search",
-        "report",
-        "export",
-        "retrain",
-        "evaluate",
-        "experiment",
-        "train",
-        "describe",
-        "spaces",
-        "datasets",
-    }
+    named = {shlex.split(line)[3] for body in blocks("sh") for line in commands_in(body)}
+    assert named == set(NAMES)
 
 
 def test_every_link_to_a_file_leads_somewhere() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", README.read_text(encoding="utf-8"))
     assert links
-    missing = [link for link in links if not (README.parent / link).exists()]
-    assert missing == []
+    assert [link for link in links if not (README.parent / link).exists()] == []

@@ -3,13 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from studies import Command, Study, invoke, trained
-
-
-@pytest.fixture(scope="session")
-def pure_nas() -> Command:
-    """Gives a command."""
-    return invoke
+from studies import Study, trained
 
 
 @pytest.fixture

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pure_nas_cli.console import stderr
 from pure_nas_cli.root import app
@@ -22,6 +21,16 @@ class Answer:
     code: int
     stdout: str
     stderr: str
+
+    def done(self) -> Self:
+        """The same, of a command that has succeeded."""
+        assert self.code == 0, self.stderr
+        return self
+
+    def refusal(self, code: int = 2) -> str:
+        """The message of a command that has ended with that code."""
+        assert self.code == code, self.stderr
+        return self.message
 
     @property
     def message(self) -> str:
@@ -37,9 +46,6 @@ class Answer:
     def evaluation(self) -> Any:
         """Of the first network, as evaluate --json prints it."""
         return self.json["networks"][0]["evaluation"]
-
-
-Command = Callable[..., Answer]
 
 
 def invoke(*arguments: object) -> Answer:
@@ -84,11 +90,18 @@ class Study:
         return Study(self.dataset, self.space, out, self.name, self.baselines)
 
 
-def trained(dataset: object, folder: Path, *more: object) -> Path:
+def trained(dataset: object, folder: Path, *more: object, network: str = "resnet8") -> Path:
     """A folder into which a small network was trained for an epoch."""
-    answer = invoke("train", "resnet8", "--dataset", dataset, "--epochs", 1, "-o", folder, "--device", "cpu", *more)
-    assert answer.code == 0, answer.stderr
+    invoke("train", network, "--dataset", dataset, "--epochs", 1, "-o", folder, "--device", "cpu", *more).done()
     return folder
+
+
+def copied_images(images: Path, folder: Path, *, spoilt: str = "") -> Path:
+    """A copy of an image folder, of which one image may be cut short."""
+    copy = Path(shutil.copytree(images, folder / "images"))
+    if spoilt:
+        (copy / spoilt).write_bytes((copy / spoilt).read_bytes()[:40])
+    return copy
 
 
 def json_in(path: Path) -> Any:

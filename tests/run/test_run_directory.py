@@ -60,15 +60,6 @@ def test_settings_that_could_not_be_read_back_are_not_written(tmp_path: Path) ->
     assert run.settings() == {"seed": 1}
 
 
-def test_damaged_settings_are_named(tmp_path: Path) -> None:
-    run = RunDirectory(tmp_path)
-    with pytest.raises(RunError, match=r"run\.toml cannot be read"):
-        run.settings()
-    run.settings_path.write_bytes(b"a = \xff")
-    with pytest.raises(RunError, match=r"run\.toml is damaged"):
-        run.settings()
-
-
 def test_trials_are_listed_by_number(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     assert list(run.trials()) == []

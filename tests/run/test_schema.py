@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from test_files import JSON
 
 from pure_nas.errors import RunError
 from pure_nas.files import check
-from pure_nas.run.directory import RunDirectory
 from pure_nas.run.schema import Evaluation, Result, Settings
 
 COMPLETE = {
@@ -83,10 +81,3 @@ def test_whatever_json_holds_is_accepted_or_explained(content: Any) -> None:
     for model in (Result, Settings, Evaluation):
         with contextlib.suppress(RunError):
             check(model, content, "file")
-
-
-def test_settings_of_a_newer_version_are_refused(tmp_path: Path) -> None:
-    run = RunDirectory(tmp_path)
-    run.settings_path.write_text("schema = 2", encoding="utf-8")
-    with pytest.raises(RunError, match="this version of pure-nas reads 1"):
-        run.settings()

@@ -47,7 +47,12 @@ def events_of(work: Job, dataset: Dataset, *, stop_after: int | None = None) -> 
     return events
 
 
-def outcome_of(work: Job, dataset: Dataset) -> Outcome:
-    last = events_of(work, dataset)[-1]
+def outcome_in(events: list[Event]) -> Outcome:
+    """What became of the job that ended last."""
+    last = events[-1]
     assert isinstance(last, Ended)
     return last.outcome
+
+
+def outcome_of(work: Job, dataset: Dataset) -> Outcome:
+    return outcome_in(events_of(work, dataset))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from forked import exit_code_of
-from jobs import CPU, events_of, job, outcome_of
+from jobs import CPU, events_of, job, outcome_in, outcome_of
 
 from pure_nas.data.dataset import Dataset
 from pure_nas.errors import RunError
@@ -54,19 +54,15 @@ def test_a_training_that_kills_two_processes_has_failed(epoch: int, untested: Da
     work = job(untested, tmp_path)
     for _ in range(2):
         assert "Ended" not in die_in(work, untested, epoch)
-    (ended,) = events_of(work, untested)
-    assert isinstance(ended, Ended)
-    assert ended.outcome.state == "failed"
-    assert ended.outcome.reason == "its process died twice as it trained (usually memory ran out)"
-    assert ended.outcome.cost["params"] > 0
-
-
-def test_a_failure_that_nobody_keeps_is_tried_again(untested: Dataset, tmp_path: Path) -> None:
-    """As an experiment or a retraining does, given the same command."""
-    work = job(untested, tmp_path)
-    for _ in range(2):
-        die_in(work, untested, 1)
-    assert outcome_of(work, untested).state == "failed"
+    events = events_of(work, untested)
+    assert len(events) == 1
+    outcome = outcome_in(events)
+    assert (outcome.state, outcome.reason) == (
+        "failed",
+        "its process died twice as it trained (usually memory ran out)",
+    )
+    assert outcome.cost["params"] > 0
+    # A failure that nobody keeps, as in an experiment, is tried again by the same command.
     assert outcome_of(work, untested).state == "complete"
 
 

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from jobs import CPU, candidate, events_of, job, outcome_of
+from jobs import CPU, candidate, events_of, job, outcome_in, outcome_of
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data.dataset import Dataset
@@ -83,22 +82,6 @@ def test_the_files_of_a_job_are_complete_when_it_ends(untested: Dataset, tmp_pat
     assert (~hits.right).mean() == score.error
 
 
-def test_a_network_learns_the_small_images(untested: Dataset, tmp_path: Path) -> None:
-    chosen = candidate(untested, epochs=12, learning_rate=PerKind.same(0.05), learning_rate_schedule="cosine")
-    work = job(untested, tmp_path, chosen)
-    assert outcome_of(work, untested).metrics["loss"] < 0.5 * math.log(3)
-    assert evaluate(trained_network(work), untested.train, CPU).accuracy > 0.9
-
-
-def test_the_same_job_gives_the_same_weights_and_another_seed_others(untested: Dataset, tmp_path: Path) -> None:
-    files = []
-    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        outcome_of(job(untested, tmp_path / name, seed=seed), untested)
-        files.append((tmp_path / name / "weights.safetensors").read_bytes())
-    assert files[0] == files[1]
-    assert files[0] != files[2]
-
-
 def test_what_layers_draw_follows_from_seed_and_epoch_and_the_global_random_state_is_left_alone(
     untested: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,13 +93,13 @@ def test_what_layers_draw_follows_from_seed_and_epoch_and_the_global_random_stat
         return original(self)
 
     monkeypatch.setattr(Training, "_train_epoch", drawing)
-    for name in ("a", "b"):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         before = torch.get_rng_state()
-        outcome_of(job(untested, tmp_path / name), untested)
+        outcome_of(job(untested, tmp_path / name, seed=seed), untested)
         assert torch.equal(torch.get_rng_state(), before)
         torch.rand(5)
-    assert drawn[:3] == drawn[3:]
-    assert len(set(drawn)) == 3
+    assert drawn[:3] == drawn[3:6]
+    assert len(set(drawn)) == 6
 
 
 @pytest.mark.parametrize("events_before_the_kill", [1, 2, 3])
@@ -137,10 +120,8 @@ def test_a_job_that_was_killed_equals_one_that_was_not(
     after = events_of(parts, untested)
 
     assert after[0] == Started(7, epochs_done)
-    last = after[-1]
-    assert isinstance(last, Ended)
-    assert replace(last.outcome, seconds=0) == replace(expected, seconds=0)
-    assert last.outcome.seconds < 1000
+    assert replace(outcome_in(after), seconds=0) == replace(expected, seconds=0)
+    assert outcome_in(after).seconds < 1000
     curves = [TrialDirectory(each.directory, 7).curve() for each in (whole, parts)]
     assert without_time(curves[0]) == without_time(curves[1])
     files = [(each.directory / "weights.safetensors").read_bytes() for each in (whole, parts)]
@@ -220,23 +201,8 @@ def raising(error: Exception) -> Callable[..., None]:
     return raise_it
 
 
-@pytest.mark.parametrize(
-    "too_large",
-    [
-        lambda *_: torch.empty(2**60),
-        lambda *_: np.empty(2**50),
-        raising(RuntimeError("could not create a primitive")),  # oneDNN
-        raising(MemoryError()),
-    ],
-)
-def test_a_cpu_that_runs_out_of_memory_is_an_outcome_too(
-    too_large: Callable[..., None], untested: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """There is no one error for it."""
-    monkeypatch.setattr(Step, "__call__", too_large)
-    outcome = outcome_of(job(untested, tmp_path), untested)
-    assert outcome.state == "failed"
-    assert outcome.reason.startswith("out of memory on cpu at batch 16")
+def test_a_network_that_does_not_fit_is_not_timed(untested: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Step, "__call__", raising(RuntimeError("could not create a primitive")))  # oneDNN
     assert InlineExecutor(untested, CPU).seconds_per_image(candidate(untested), 0.1) is None
 
 
