@@ -76,7 +76,7 @@ def test_the_cpu_has_a_name_and_computes_in_float32() -> None:
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
 
 
-def test_the_cpu_is_named_where_the_system_says_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_cpu_is_named_as_the_system_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     listing = tmp_path / "cpuinfo"
     monkeypatch.setattr(devices, "Path", lambda _: listing)
     assert device_name(CPU)

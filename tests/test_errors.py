@@ -9,20 +9,14 @@ from pure_nas.errors import ConfigError, DataError, PureNasError, RunError, Usag
 
 
 def test_message_and_hint_stand_on_two_lines() -> None:
-    error = UsageError("It is wrong.", hint="Do that.")
-    assert str(error) == "It is wrong.\nDo that."
-    assert (error.message, error.hint) == ("It is wrong.", "Do that.")
-
-
-def test_message_without_hint_stands_alone() -> None:
+    assert str(UsageError("It is wrong.", hint="Do that.")) == "It is wrong.\nDo that."
     assert str(RunError("It is locked.")) == "It is locked."
 
 
-@pytest.mark.parametrize("error", [UsageError, ConfigError, DataError, RunError])
-def test_errors_share_a_base_and_have_an_exit_code(error: type[PureNasError]) -> None:
-    assert issubclass(error, PureNasError)
-    assert error.exit_code == (2 if issubclass(error, UsageError) else 1)
-    assert issubclass(error, ValueError) is issubclass(error, UsageError)
+@pytest.mark.parametrize(("error", "code"), [(UsageError, 2), (ConfigError, 2), (DataError, 1), (RunError, 1)])
+def test_errors_have_an_exit_code(error: type[PureNasError], code: int) -> None:
+    assert error.exit_code == code
+    assert issubclass(error, ValueError) is (code == 2)
 
 
 @pytest.mark.parametrize(

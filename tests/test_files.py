@@ -61,28 +61,25 @@ def test_files_have_the_rights_that_the_umask_leaves(tmp_path: Path, umask: int,
     assert [path.stat().st_mode & 0o777 for path in tmp_path.iterdir()] == [mode, mode]
 
 
-@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.ENOTSUP])
+@pytest.mark.parametrize(
+    ("number", "steps"),
+    [
+        (errno.EINVAL, ("fsync", "chmod", "fchmod")),
+        (errno.ENOSYS, ("fsync", "chmod", "fchmod")),
+        (errno.ENOTSUP, ("fsync", "chmod", "fchmod")),
+        (errno.EACCES, ("open",)),  # the folder
+    ],
+)
 def test_a_file_system_that_cannot_synchronise_or_change_rights_is_written_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, steps: tuple[str, ...]
 ) -> None:
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    for step in ("fsync", "chmod", "fchmod"):
+    for step in steps:
         monkeypatch.setattr(os, step, refuse)
     write_whole(tmp_path / "file", "text")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["text"]
-
-
-def test_a_folder_that_cannot_be_synchronised_is_written_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(path: object, *_: object) -> int:
-        raise PermissionError(errno.EACCES, "Permission denied", str(path))
-
-    monkeypatch.setattr("pure_nas.files.os.open", refuse)
-    write_whole(tmp_path / "file", "text")
-    assert (tmp_path / "file").read_text() == "text"
 
 
 def test_a_reader_never_sees_a_part_of_a_file(tmp_path: Path) -> None:

@@ -51,15 +51,13 @@ def tiny(write_experiment: Callable[..., Path], tmp_path_factory: pytest.TempPat
 def finished(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run; not to be changed."""
     folder = tmp_path_factory.mktemp("finished") / "run"
-    answer = invoke("experiment", tiny, *at(folder))
-    assert answer.code == 0, answer.stderr
+    invoke("experiment", tiny, *at(folder)).done()
     return folder
 
 
 @pytest.mark.parametrize("arguments", [[], ["--list"]])
 def test_experiments_are_listed_with_question_scales_and_cost(arguments: list[str]) -> None:
-    answer = invoke("experiment", *arguments)
-    assert answer.code == 0
+    answer = invoke("experiment", *arguments).done()
     assert answer.stderr == ""
     text = " ".join(answer.stdout.split())
     assert "depth-cifar10 Is PURe more accurate than a ResNet of the same depth?" in text
@@ -90,8 +88,7 @@ def test_a_dry_run_says_size_and_estimate_and_writes_nothing(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    answer = invoke("experiment", tiny, "--dry-run", "--device", "cpu", "--seeds", 3)
-    assert answer.code == 0
+    answer = invoke("experiment", tiny, "--dry-run", "--device", "cpu", "--seeds", 3).done()
     assert "grid: 2 networks, 3 seeds each: 6 trainings of 2 epochs" in answer.stderr
     assert "estimated time on cpu: " in answer.stderr
     assert "multiplies: " in answer.stderr
@@ -102,8 +99,7 @@ def test_a_run_prints_tables_and_leaves_a_report(tiny: Path, finished: Path) -> 
     for name in ("experiment.json", "experiment.csv", "comparisons.csv", "curves.csv", "report.html"):
         assert (finished / name).stat().st_size > 0
     assert {path.name for path in (finished / "figures").iterdir()} >= {"accuracy.png", "accuracy.svg", "curves.svg"}
-    again = invoke("experiment", tiny, *at(finished))
-    assert again.code == 0
+    again = invoke("experiment", tiny, *at(finished)).done()
     assert "\nAll 4 trainings are done." in again.stderr
     assert "seeds: " not in again.stderr
     assert again.stdout.startswith("Test accuracy, 2 epochs, 2 seeds: mean ± standard deviation\n")
@@ -115,8 +111,7 @@ def test_a_run_prints_tables_and_leaves_a_report(tiny: Path, finished: Path) -> 
 
 
 def test_pure_nas_report_reads_an_experiment(finished: Path) -> None:
-    answer = invoke("report", finished)
-    assert answer.code == 0
+    answer = invoke("report", finished).done()
     assert answer.stdout.startswith("Test accuracy, 2 epochs, 2 seeds")
     assert str(finished / "report.html") in answer.stderr
     assert invoke("report", finished, "--json").json["experiment"] == "tiny"
@@ -154,7 +149,7 @@ def test_time_counts_from_before_the_images_are_loaded(
     monkeypatch.setattr(ImageSource, "__call__", slowly)
     monkeypatch.setattr(Driver, "go", timed)
     for allowed in ("10m", "400ms"):
-        assert invoke("experiment", tiny, *at(tmp_path / "run"), "--time", allowed).code == 0
+        invoke("experiment", tiny, *at(tmp_path / "run"), "--time", allowed).done()
     assert left[0] is not None
     assert 500 < left[0] <= 599.5
     assert left[1] == 0.0
@@ -162,8 +157,7 @@ def test_time_counts_from_before_the_images_are_loaded(
 
 def test_a_grid_that_takes_longer_than_its_time_says_so_stops_and_goes_on(tiny: Path, tmp_path: Path) -> None:
     command = ("experiment", tiny, "--scale", "long", *at(tmp_path / "run"), "--time", "1ms")
-    answer = invoke(*command)
-    assert answer.code == 0
+    answer = invoke(*command).done()
     said = answer.message
     assert "estimated time on cpu: " in said
     assert "for 4 trainings" in said
@@ -192,8 +186,7 @@ def test_an_edited_file_and_seeds_that_are_not_shown_are_said(tiny: Path, finish
     folder = Path(shutil.copytree(finished, tmp_path / "run"))
     changed = tmp_path / "tiny.toml"
     changed.write_text(tiny.read_text(encoding="utf-8").replace("Which?", "Which one?"), encoding="utf-8")
-    answer = invoke("experiment", changed, *at(folder), "--seeds", 1)
-    assert answer.code == 0
+    answer = invoke("experiment", changed, *at(folder), "--seeds", 1).done()
     assert "file: it was edited but needs the same trainings; the run's copy is updated" in answer.stderr
     assert "seeds: 2 have been trained; tables and report show the first\n" in answer.stderr
     assert "Which one?" in (folder / "report.html").read_text(encoding="utf-8")
@@ -218,18 +211,14 @@ def test_bad_input_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "base.toml").touch()
-    answer = invoke("experiment", *arguments)
-    assert answer.code == 2
-    assert message in answer.message
+    assert message in invoke("experiment", *arguments).refusal()
     assert [path.name for path in tmp_path.iterdir()] == ["base.toml"]
 
 
 @pytest.mark.parametrize("command", ["export", "retrain"])
 def test_what_is_for_searches_says_that_an_experiment_is_none(finished: Path, command: str) -> None:
     before = contents(finished)
-    answer = invoke(command, finished)
-    assert answer.code == 1
-    assert "holds an experiment, not a search." in answer.message
+    assert "holds an experiment, not a search." in invoke(command, finished).refusal(1)
     assert contents(finished) == before
 
 

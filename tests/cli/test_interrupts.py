@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,51 +17,33 @@ from forked import Forked
 from pure_nas_cli.main import app
 from studies import Study
 
-Begun = Callable[[str], Forked]
-BegunAnew = Callable[..., "subprocess.Popen[str]"]
 
-
-@pytest.fixture
-def begin(new_study: Study) -> Iterator[Begun]:
-    """Begins a search that would take minutes and waits for a line that holds `until`."""
+def begun(study: Study, until: str) -> Forked:
+    """A search that would take minutes, once it has printed a line that holds `until`."""
 
     def work() -> None:
-        sys.argv = ["pure-nas", *new_study.arguments, "--trials", "500"]
+        sys.argv = ["pure-nas", *study.arguments, "--trials", "500"]
         app()
 
-    def begin(until: str) -> Forked:
-        process = begun.enter_context(Forked(work))
-        process.wait_for(until)
-        return process
-
-    with contextlib.ExitStack() as begun:
-        yield begin
+    process = Forked(work)
+    process.wait_for(until)
+    return process
 
 
-@pytest.fixture
-def begin_anew(program: list[str], new_study: Study) -> Iterator[BegunAnew]:
-    """The same, with everything imported anew."""
-
-    def begin(until: str, *more: str) -> subprocess.Popen[str]:
-        process = begun.enter_context(
-            subprocess.Popen(
-                [*program, *new_study.arguments, "--trials", "500", *more],
-                start_new_session=True,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
-        begun.callback(process.kill)
+@contextlib.contextmanager
+def begun_anew(command: list[str], until: str) -> Iterator[subprocess.Popen[str]]:
+    """A command with everything imported anew, in a session of its own."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, start_new_session=True, stdout=pipe, stderr=pipe, text=True) as process:
         guard = threading.Timer(300, process.kill)
         guard.start()
-        begun.callback(guard.cancel)
-        assert process.stderr is not None
-        assert any(until in line for line in process.stderr)
-        return process
-
-    with contextlib.ExitStack() as begun:
-        yield begin
+        try:
+            assert process.stderr is not None
+            assert any(until in line for line in process.stderr)
+            yield process
+        finally:
+            process.kill()
+            guard.cancel()
 
 
 def running_in_group(group: int) -> list[int]:
@@ -76,10 +58,10 @@ def running_in_group(group: int) -> list[int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_interrupted_search_prints_and_saves_the_front(begin: Begun, new_study: Study, number: signal.Signals) -> None:
-    process = begin("trial 1  complete")
-    process.send_signal(number)
-    stdout, stderr = process.communicate()
+def test_interrupted_search_prints_and_saves_the_front(new_study: Study, number: signal.Signals) -> None:
+    with begun(new_study, "trial 1  complete") as process:
+        process.send_signal(number)
+        stdout, stderr = process.communicate()
     assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
     assert "Stopped: interrupted; the same command resumes it." in stderr
@@ -89,17 +71,18 @@ def test_interrupted_search_prints_and_saves_the_front(begin: Begun, new_study: 
 
 
 def test_interrupt_from_a_terminal_stops_workers_quietly_even_as_they_start(
-    begin_anew: BegunAnew, new_study: Study
+    program: list[str], new_study: Study
 ) -> None:
-    process = begin_anew("estimated time", "--workers", "2")
+    command = [*program, *new_study.arguments, "--trials", "500", "--workers", "2"]
     deadline = time.monotonic() + 30
-    # The search, Python's helper for child processes, and two workers that still import PyTorch.
-    while len(running_in_group(process.pid)) < 4 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    time.sleep(0.3)
-    # A terminal interrupts the whole group, workers included.
-    os.killpg(process.pid, signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    with begun_anew(command, "estimated time") as process:
+        # The search, Python's helper for child processes, and two workers that still import PyTorch.
+        while len(running_in_group(process.pid)) < 4 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.3)
+        # A terminal interrupts the whole group, workers included.
+        os.killpg(process.pid, signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in stderr
     assert "Stopped: interrupted; the same command resumes it." in stderr
@@ -110,23 +93,21 @@ def test_interrupt_from_a_terminal_stops_workers_quietly_even_as_they_start(
     assert running_in_group(process.pid) == []
 
 
-def test_second_interrupt_ends_a_search_at_once(begin: Begun) -> None:
-    process = begin("trial 0  complete")
-    process.send_signal(signal.SIGINT)
-    process.wait_for("Stopped: ")
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate()
+def test_second_interrupt_ends_a_search_at_once(new_study: Study) -> None:
+    with begun(new_study, "trial 0  complete") as process:
+        process.send_signal(signal.SIGINT)
+        process.wait_for("Stopped: ")
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate()
     assert process.returncode == 130
     assert "Traceback" not in stderr
 
 
-def test_interrupt_while_loading_is_quiet(begin_anew: BegunAnew, new_study: Study) -> None:
-    process = begin_anew("Loading PyTorch")
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
+def test_interrupt_while_loading_is_quiet(program: list[str], new_study: Study) -> None:
+    with begun_anew([*program, *new_study.arguments], "Loading PyTorch") as process:
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60) == ("", "Interrupted.\n")
     assert process.returncode == 130
-    assert stdout == ""
-    assert stderr == "Interrupted.\n"
     assert not new_study.run.exists()
 
 

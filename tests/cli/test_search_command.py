@@ -18,8 +18,7 @@ from pure_nas.run.directory import RunDirectory
 
 def test_a_finished_search_trains_nothing_and_prints_its_front_and_next_steps(study: Study) -> None:
     before = contents(study.run / "trials")
-    answer = study.go("--trials", 3)
-    assert answer.code == 0
+    answer = study.go("--trials", 3).done()
     assert answer.stdout.startswith("Front: ")
     assert "hypervolume" in answer.stdout
     assert "\x1b" not in answer.stdout + answer.stderr
@@ -30,8 +29,7 @@ def test_a_finished_search_trains_nothing_and_prints_its_front_and_next_steps(st
 
 
 def test_plan_comes_before_the_trials_and_their_speed_after_them(new_study: Study) -> None:
-    answer = new_study.go("--trials", 1)
-    assert answer.code == 0
+    answer = new_study.go("--trials", 1).done()
     lines = answer.stderr.splitlines()
     plan = next(index for index, line in enumerate(lines) if line.startswith("estimated time on cpu: "))
     trial = next(index for index, line in enumerate(lines) if line.startswith("[1/1] trial 0  complete  error "))
@@ -48,12 +46,10 @@ def test_json_is_all_there_is_on_stdout(study: Study) -> None:
 
 
 def test_trials_and_time_are_totals_of_the_study(study: Study) -> None:
-    answer = study.go("--trials", 8, "--time", "1ms")
-    assert answer.code == 0
+    answer = study.go("--trials", 8, "--time", "1ms").done()
     assert "estimated time" not in answer.stderr
     assert "Stopped: the time is used up." in answer.stderr
-    answer = study.go("--trials", 8)
-    assert answer.code == 0
+    answer = study.go("--trials", 8).done()
     for said in ("8 trials of 1 epoch; 6 trials done", "[7/8] trial 6", "[8/8] trial 7", "8 trials, "):
         assert said in answer.stderr
 
@@ -64,8 +60,7 @@ def test_time_in_which_no_trial_can_begin_is_refused_and_more_of_it_helps(new_st
     assert "Nothing fits into --time 0.0 s" in answer.message
     assert "Use a longer --time" in answer.message
     assert "Stopped" not in answer.stderr
-    answer = new_study.go("--trials", 2, "--time", "10m")
-    assert answer.code == 0
+    answer = new_study.go("--trials", 2, "--time", "10m").done()
     assert "Stopped: all 2 trials are done." in answer.stderr
 
 
@@ -73,7 +68,7 @@ def test_other_names_of_the_same_dataset_and_space_go_on(study: Study, monkeypat
     monkeypatch.chdir(study.dataset.parent)
     space = study.run / "copy.toml"
     space.write_bytes(study.space.read_bytes())
-    assert replace(study, space=space).go("--dataset", f"./{study.dataset.name}").code == 0
+    replace(study, space=space).go("--dataset", f"./{study.dataset.name}").done()
     assert RunDirectory(study.run).settings()["dataset"] == str(study.dataset)
 
 
@@ -96,14 +91,13 @@ def test_long_search_suggests_a_bound(new_study: Study) -> None:
 
 def test_study_is_named_after_the_folder(new_study: Study) -> None:
     arguments = [each for each in new_study.arguments if each not in ("--study", "new")]
-    assert invoke(*arguments, "--trials", 1).code == 0
+    invoke(*arguments, "--trials", 1).done()
     assert (new_study.out / new_study.dataset.name / "run.toml").is_file()
 
 
 def test_an_odd_study_name_is_shown_as_it_is(study: Study) -> None:
     renamed = replace(study, name="<script> [bold]words :smile: é ☃")
-    answer = renamed.go("--trials", 1)
-    assert answer.code == 0
+    answer = renamed.go("--trials", 1).done()
     assert f"report: {renamed.run / 'report.html'}" in answer.stderr
     assert f"next: pure-nas export {shlex.quote(str(renamed.run))} --trial knee" in answer.stderr
     assert (renamed.run / "report.html").is_file()
@@ -137,8 +131,7 @@ def test_many_classes_are_counted_and_not_all_listed(new_study: Study, tmp_path:
 
 
 def hints(study: Study, *more: object) -> str:
-    answer = study.go("--dry-run", *more)
-    assert answer.code == 0, answer.message
+    answer = study.go("--dry-run", *more).done()
     return answer.message
 
 
@@ -176,8 +169,7 @@ units = "product product-complex log-conv | conv plain-conv"
 def test_objectives_and_units_that_occur_are_named_and_explained(new_study: Study, tmp_path: Path) -> None:
     space = tmp_path / "every.toml"
     space.write_text(EVERY_UNIT)
-    answer = replace(new_study, space=space).go("--trials", 1, "--objectives", "error,noise_error")
-    assert answer.code == 0, answer.message
+    answer = replace(new_study, space=space).go("--trials", 1, "--objectives", "error,noise_error").done()
     found = " ".join(answer.stdout.split())
     assert "noise error" in found
     assert "noise_error" not in found

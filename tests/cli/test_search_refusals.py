@@ -50,50 +50,44 @@ def test_wrong_value_is_refused_with_2(new_study: Study, option: str, value: str
 
 def test_folder_that_cannot_be_made_is_refused(new_study: Study, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    answer = new_study.go("--out", tmp_path / "file" / "below")
-    assert answer.code == 1
-    assert "is a file, not a folder" in answer.message
+    assert "is a file, not a folder" in new_study.go("--out", tmp_path / "file" / "below").refusal(1)
 
 
 def test_folder_with_other_files_is_left_alone(new_study: Study) -> None:
     new_study.run.mkdir(parents=True)
     (new_study.run / "thesis.tex").write_text("mine")
-    answer = new_study.go()
-    assert answer.code == 1
-    assert "holds files, but no run" in answer.message
+    assert "holds files, but no run" in new_study.go().refusal(1)
     assert [path.name for path in new_study.run.iterdir()] == ["thesis.tex"]
 
 
 def test_run_with_other_settings_is_refused_and_kept(study: Study) -> None:
     before = contents(study.run)
-    answer = study.go("--seed", 3, "--space", "digits", "--dataset", "digits")
-    assert answer.code == 1
-    assert "was started with other settings:" in answer.message
-    for listed in ("seed: 0 in the run, 3 now", "'digits' now", "batch_size: 16 in the run, 64 now"):
-        assert listed in answer.message
-    assert "fingerprint" not in answer.message
+    refused = study.go("--seed", 3, "--space", "digits", "--dataset", "digits").refusal(1)
+    for listed in (
+        "started with other settings:",
+        "seed: 0 in the run, 3 now",
+        "'digits' now",
+        "16 in the run, 64 now",
+    ):
+        assert listed in refused
+    assert "fingerprint" not in refused
     assert contents(study.run) == before
 
 
 def test_run_in_use_is_left_alone(study: Study) -> None:
     with RunDirectory(study.run).locked():
         before = contents(study.run)
-        answer = study.go("--trials", 8)
-        assert answer.code == 1
-        assert "is in use by process " in answer.message
+        assert "is in use by process " in study.go("--trials", 8).refusal(1)
         assert contents(study.run) == before
 
 
 def test_limits_that_reject_suggestions_do_not_count_them(new_study: Study) -> None:
-    answer = new_study.go("--trials", 2, "--max-params", "700")
-    assert answer.code == 0
+    answer = new_study.go("--trials", 2, "--max-params", "700").done()
     assert "rejected" in answer.stderr
     assert "2 trials, " in answer.stderr
 
 
 def test_images_that_do_not_fit_into_memory_are_explained(new_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pure_nas.data.dataset.ImageSource.__call__", lambda _: np.empty(2**50))
-    answer = new_study.go()
-    assert answer.code == 1
-    assert "Memory ran out: Unable to allocate" in answer.message
+    assert "Memory ran out: Unable to allocate" in new_study.go().refusal(1)
     assert not new_study.out.exists()

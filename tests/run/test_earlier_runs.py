@@ -9,7 +9,6 @@ import pytest
 from heard import Heard
 
 import pure_nas
-from pure_nas.findings.experiment_results import load_experiment_results
 from pure_nas.findings.findings import findings_of
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.retrain import Retrain, select_trials
@@ -40,6 +39,7 @@ def run(tmp_path: Path) -> RunDirectory:
 
 
 def test_a_search_is_read_and_reported(run: RunDirectory) -> None:
+    assert 10 < Budget(run=run).seconds < 600  # from its log
     results = load_results(run)
     assert [trial.state for trial in results.trials] == ["complete"] * 4
     assert all(read_weights(run.trial(trial.number).weights)[0] for trial in results.complete)
@@ -48,10 +48,6 @@ def test_a_search_is_read_and_reported(run: RunDirectory) -> None:
     assert all(len(row.test_accuracy) == 2 for row in retraining.rows)
     written = write_report(run)
     assert all(path.stat().st_size for path in written)
-
-
-def test_the_time_of_a_search_is_read_from_its_log(run: RunDirectory) -> None:
-    assert 10 < Budget(run=run).seconds < 600
 
 
 def test_a_search_goes_on(run: RunDirectory) -> None:
@@ -81,17 +77,13 @@ def test_a_retraining_goes_on(run: RunDirectory) -> None:
     assert heard.trained == []
 
 
-def test_an_experiment_is_read() -> None:
-    results = load_experiment_results(RunDirectory.open(RUNS / "experiment"))
-    findings = findings_of(results)
-    assert [len(row.accuracies) for row in findings.rows] == [2, 2]
-
-
 def test_the_command_of_an_experiment_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was `pure-nas experiment grid.toml --out runs/experiment --device cpu`, see environment.json."""
     monkeypatch.chdir(tmp_path)
     folder = Path(shutil.copytree(RUNS / "experiment", "runs/experiment"))
     monkeypatch.setattr(Training, "run_epoch", lambda self: pytest.fail("it was trained again"))
     file = Path(shutil.copy(folder / "experiment.toml", "grid.toml"))
-    assert pure_nas.experiment(file, out="runs/experiment", device="cpu").path == folder
+    found = pure_nas.experiment(file, out="runs/experiment", device="cpu")
+    assert found.path == folder
+    assert [len(row.accuracies) for row in findings_of(found.results).rows] == [2, 2]
     assert [path.name for path in Path("runs").iterdir()] == ["experiment"]

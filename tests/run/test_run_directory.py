@@ -7,12 +7,12 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from forked import exit_code_of
+from forked import Forked, exit_code_of
 
 from pure_nas.errors import ConfigError, RunError
 from pure_nas.files import read_json_lines, write_whole
@@ -23,14 +23,6 @@ from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import get_unit
 
 CANDIDATE = Candidate(Architecture.uniform("conv", (1, 1)), Recipe.usual(get_unit("conv")))
-HOLDER = """
-import sys, time
-from pathlib import Path
-from pure_nas.run.directory import RunDirectory
-with RunDirectory(Path(sys.argv[1])).locked():
-    print("locked", flush=True)
-    time.sleep(60)
-"""
 
 
 def test_a_run_goes_on_where_there_are_no_locks(
@@ -91,22 +83,18 @@ def test_log_has_a_line_an_event(tmp_path: Path) -> None:
     assert (first["event"], first["trial"], second["event"]) == ("started", 3, "ended")
 
 
-def held(path: Path) -> subprocess.Popen[str]:
-    """A process that holds the run at `path`."""
-    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "locked\n"
-    return process
-
-
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is forked here, to be killed")
 def test_a_second_process_is_refused_until_the_first_is_killed(tmp_path: Path) -> None:
-    with held(tmp_path) as process:
-        try:
-            with pytest.raises(RunError, match="is in use") as caught, RunDirectory(tmp_path).locked():
-                pytest.fail("the lock was given twice")
-            assert f"by process {process.pid} on {socket.gethostname()}" in caught.value.message
-        finally:
-            process.send_signal(signal.SIGKILL)
+    def hold() -> None:
+        with RunDirectory(tmp_path).locked():
+            print("locked", file=sys.stderr)
+            time.sleep(60)
+
+    with Forked(hold) as process:  # which is killed here
+        process.wait_for("locked")
+        with pytest.raises(RunError, match="is in use") as caught, RunDirectory(tmp_path).locked():
+            pytest.fail("the lock was given twice")
+        assert f"by process {process.pid} on {socket.gethostname()}" in caught.value.message
     with RunDirectory(tmp_path).locked():
         assert json.loads((tmp_path / "owner.json").read_text())["pid"] == os.getpid()
 
