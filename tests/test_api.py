@@ -140,9 +140,7 @@ def test_trials_are_rows_of_a_data_frame(run: pure_nas.Run, monkeypatch: pytest.
     assert len(rows) == 2
 
 
-def test_own_metrics_are_objectives(
-    own: pure_nas.DatasetSpec, space: pure_nas.SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_own_metrics_are_objectives(own: pure_nas.DatasetSpec, space: pure_nas.SearchSpace, tmp_path: Path) -> None:
     metric = pure_nas.Metric(name="badness", compute=worst_class)
     run = pure_nas.search(own, space, out=tmp_path, objectives=["error", "flops", metric], device=CPU, baselines=False)
     assert run.results.objective_names == ("error", "flops", "badness")
@@ -152,21 +150,6 @@ def test_own_metrics_are_objectives(
     METRICS.registered.clear()
     assert run.trials[0].objectives[2] >= 0  # read without it
     assert "badness" in run.report().read_text(encoding="utf-8")
-
-    class Point:
-        name, value, group = "badness", "package:BADNESS", "pure_nas.metrics"
-
-        def load(self) -> pure_nas.Metric:
-            return metric
-
-    monkeypatch.setattr("pure_nas.plugins.entry_points", lambda group: [Point()] if group == Point.group else [])
-    monkeypatch.setitem(vars(METRICS), "installed", {})
-    vars(METRICS).pop("installed")
-    again = pure_nas.search(
-        own, space, out=tmp_path, objectives="error,flops,badness", device=CPU, baselines=False, trials=3
-    )
-    assert len(again.trials) == 3
-    vars(METRICS).pop("installed")
 
 
 def test_an_objective_takes_own_images_and_metrics(space: pure_nas.SearchSpace) -> None:

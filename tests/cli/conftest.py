@@ -22,7 +22,7 @@ def _without_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
 def finished(image_folder: Path, tiny_space_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
     """A finished search of six trials; not to be changed."""
     study = Study(image_folder, tiny_space_file, tmp_path_factory.mktemp("runs"), "tiny")
-    answer = study.go().done()
+    study.go().done()
     return study
 
 
