@@ -175,6 +175,7 @@ def test_workers_measure_their_speed_together(pool: ProcessExecutor, dataset: Da
     assert outcome_in(events_in(pool, job(dataset, tmp_path))).state == "complete"
 
 
+@FORKED
 @pytest.mark.parametrize(
     ("word", "error"),
     [
