@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,18 +27,13 @@ for name in SPACES.places:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built without a network."""
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, text=True)
-    (built,) = folder.glob("*.whl")
-    return built
+def unpacked(unpacked_wheel: Callable[[Path], Path]) -> Path:
+    return unpacked_wheel(ROOT)
 
 
-def test_wheel_holds_every_file_of_both_packages_the_shipped_spaces_and_nothing_else(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+def test_wheel_holds_every_file_of_both_packages_the_shipped_spaces_and_nothing_else(unpacked: Path) -> None:
+    paths = [path.relative_to(unpacked) for path in unpacked.rglob("*") if path.is_file()]
+    names = {path.as_posix() for path in paths if not path.parts[0].endswith(".dist-info")}
     files = {
         path.relative_to(folder).as_posix()
         for package, folder in FOLDERS.items()
@@ -49,15 +44,11 @@ def test_wheel_holds_every_file_of_both_packages_the_shipped_spaces_and_nothing_
     assert names == files | {f"pure_nas/search_spaces/{path.name}" for path in SPACES}
 
 
-def test_spaces_load_from_the_unpacked_wheel(wheel: Path, tmp_path: Path) -> None:
-    unpacked, elsewhere = tmp_path / "unpacked", tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(unpacked)
+def test_spaces_load_from_the_unpacked_wheel(unpacked: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
-        cwd=elsewhere,
-        env={**os.environ, "PYTHONPATH": str(unpacked)},
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(unpacked), "PYTHONDONTWRITEBYTECODE": "1"},
         check=True,
         capture_output=True,
         text=True,

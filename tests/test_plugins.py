@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,14 +80,9 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def answers(workplace: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """What each command answered, given one after the other in a process that finds the example's unpacked wheel."""
-    wheels, installed = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("installed")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)]
-    subprocess.run(build, cwd=EXAMPLE, check=True, capture_output=True, text=True)
-    with zipfile.ZipFile(next(wheels.glob("*.whl"))) as archive:
-        archive.extractall(installed)
-    path = os.pathsep.join([str(installed), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+def answers(workplace: Path, unpacked_wheel: Callable[[Path], Path]) -> dict[str, dict[str, Any]]:
+    """What each command answered, given one after the other in a process that finds the example."""
+    path = os.pathsep.join([str(unpacked_wheel(EXAMPLE)), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     done = subprocess.run(
         [sys.executable, "-c", DRIVER],
         cwd=workplace,

@@ -248,6 +248,13 @@ def test_a_search_trains_again_the_weights_that_a_message_misses(study: Study) -
     assert weights.read_bytes() == kept
 
 
+def test_a_report_says_that_weights_of_the_front_are_lost(study: Study) -> None:
+    for path in study.run.glob("trials/*/weights.safetensors"):
+        path.unlink()
+    answer = invoke("report", study.run).done()
+    assert "are missing or damaged: the search command trains them again." in answer.message
+
+
 def test_results_of_older_versions_have_no_digests_and_are_read(study: Study) -> None:
     for path in study.run.glob("trials/*/result.json"):
         result = json_in(path)

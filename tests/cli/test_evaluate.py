@@ -53,15 +53,6 @@ def test_json_holds_every_network_and_what_was_asked_for(finished: Study) -> Non
     assert found["top5"] is None
 
 
-def test_validation_error_is_that_of_the_search(finished: Study) -> None:
-    answer = invoke("evaluate", f"{finished.run}:2", "--split", "validation", "--noise", "none", "--json")
-    assert "test images" not in answer.message
-    result = json_in(finished.run / "trials" / "0002" / "result.json")
-    found = answer.evaluation
-    assert found["error"] == pytest.approx(result["metrics"]["error"])
-    assert found["loss"] == pytest.approx(result["metrics"]["loss"], rel=1e-5)
-
-
 @pytest.mark.usefixtures("figures")
 def test_files_are_written_once(finished: Study, tmp_path: Path) -> None:
     command = ("evaluate", f"{finished.run}:best", "--noise", "gaussian,poisson", "--invariance", "-o", tmp_path / "j")

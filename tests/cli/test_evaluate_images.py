@@ -56,11 +56,14 @@ def test_networks_of_an_experiment_are_evaluated_on_its_images(
 def test_the_seed_decides_no_split(finished: Study, image_folder: Path, more: tuple[object, ...]) -> None:
     """Those of the training at another size, too, are the validation images."""
     given = [image_folder if each == "{images}" else each for each in more]
-    found = invoke("evaluate", f"{finished.run}:2", *given, *BY_VALIDATION, "--json").done().evaluation
+    answer = invoke("evaluate", f"{finished.run}:2", *given, *BY_VALIDATION, "--json").done()
+    assert "test images" not in answer.message
+    found = answer.evaluation
     if "--image-size" in more:
         assert (found["image_size"], found["images"]) == (12, 7)
     else:
         result = json_in(finished.run / "trials" / "0002" / "result.json")
+        assert found["error"] == pytest.approx(result["metrics"]["error"])
         assert found["loss"] == pytest.approx(result["metrics"]["loss"], rel=1e-5)
 
 

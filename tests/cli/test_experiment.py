@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from studies import contents, invoke, json_in
+from studies import contents, copied_images, invoke, json_in
 
 from pure_nas.data.dataset import Dataset, ImageSource
 from pure_nas.plans.driver import Driver
@@ -186,6 +186,13 @@ def test_an_edited_file_and_seeds_that_are_not_shown_are_said(tiny: Path, finish
     assert "file: it was edited but needs the same trainings; the run's copy is updated" in answer.stderr
     assert "seeds: 2 have been trained; tables and report show the first\n" in answer.stderr
     assert "Which one?" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_corrupt_images_are_left_out_if_asked(tiny: Path, image_folder: Path, tmp_path: Path) -> None:
+    images = copied_images(image_folder, tmp_path, spoilt="train/crosses/003.png")
+    command = ("experiment", tiny, "--dataset", images, "--dry-run", "--device", "cpu")
+    assert "--skip-corrupt" in invoke(*command).refusal(1)
+    assert "1 corrupt image skipped (--skip-corrupt)" in invoke(*command, "--skip-corrupt").done().message
 
 
 @pytest.mark.parametrize(

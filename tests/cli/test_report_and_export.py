@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 from studies import Study, contents, invoke
 
-from pure_nas.run.directory import RunDirectory, TrialDirectory
+from pure_nas.run.directory import RunDirectory
 
 
 @pytest.mark.usefixtures("figures")
@@ -34,15 +33,6 @@ def test_run_that_is_being_searched_is_reported_exported_and_evaluated_all_the_s
         invoke("export", study.run, "-o", tmp_path / "network").done()
         invoke("evaluate", f"{study.run}:best", "--noise", "none", "--device", "cpu").done()
     assert "in use" not in invoke("report", study.run).stderr
-
-
-def test_report_says_how_trials_ended_where_none_is_complete(study: Study) -> None:
-    for path in study.run.glob("trials/*/result.json"):
-        trial = TrialDirectory(path.parent, 0)
-        result = {key: value for key, value in (trial.result() or {}).items() if key != "digests"}
-        trial.finish({**result, "state": "failed", "reason": "out of memory on cpu", "objectives": {}})
-    refused = invoke("report", study.run).refusal(1)
-    assert "complete yet (6 failed; the last one: out of memory on cpu)." in refused
 
 
 @pytest.mark.parametrize("command", ["report", "export", "retrain"])
@@ -88,24 +78,3 @@ def test_export_replaces_only_what_is_the_same(finished: Study, tmp_path: Path) 
     assert contents(tmp_path) == before
     invoke(*command, 1, "--overwrite").done()
     assert contents(tmp_path) != before
-
-
-@pytest.mark.parametrize(
-    ("which", "message"),
-    [
-        ("99", "There is no trial 99. The complete trials are 0 to 5"),
-        ("bst", 'There is no trial "bst". Use best, knee, smallest or a number'),
-        ("", 'There is no trial ""'),
-    ],
-)
-def test_unknown_trial_is_refused(finished: Study, which: str, message: str) -> None:
-    for arguments in (["export", finished.run, "--trial", which], ["describe", f"{finished.run}:{which}"]):
-        assert message in invoke(*arguments).refusal()
-
-
-def test_rejected_trial_is_refused_with_its_reason(study: Study) -> None:
-    path = study.run / "trials" / "0003" / "result.json"
-    rejected = {"schema": 1, "number": 3, "state": "rejected", "reason": "1,440 params is over 700 params"}
-    path.write_text(json.dumps(rejected), encoding="utf-8")
-    refused = invoke("export", study.run, "--trial", "3").refusal()
-    assert "Trial 3 is rejected: 1,440 params is over 700 params The complete trials are 0 to 2, 4 to 5" in refused

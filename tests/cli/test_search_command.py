@@ -14,6 +14,8 @@ from studies import Study, contents, invoke
 
 from pure_nas.report.notes import notes
 from pure_nas.run.directory import RunDirectory
+from pure_nas.workers import Executor, InlineExecutor
+from pure_nas.workers.resources import Resources, WorkerPlan
 
 
 def test_a_finished_search_trains_nothing_and_prints_its_front_and_next_steps(study: Study) -> None:
@@ -79,6 +81,16 @@ def test_dry_run_writes_nothing(new_study: Study) -> None:
     assert plan["trials"] == 6
     assert plan["seconds"] == pytest.approx(6 * plan["seconds_per_trial"])
     assert not new_study.out.exists()
+
+
+def test_plan_says_how_many_networks_are_trained_at_once(new_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    def inline(resources: Resources, left: int) -> tuple[Executor, WorkerPlan]:
+        return InlineExecutor(resources.dataset, resources.device), resources.workers_for(left)
+
+    monkeypatch.setattr(Resources, "start_workers", inline)  # two processes take long to start
+    said = new_study.go("--dry-run", "--workers", "2").stderr
+    assert "Starting 2 workers ..." in said
+    assert "workers 2: as requested" in said
 
 
 def test_long_search_suggests_a_bound(new_study: Study) -> None:

@@ -23,7 +23,9 @@ def test_space_is_printed_to_copy_and_edit(tmp_path: Path) -> None:
     answer = invoke("spaces", "digits")
     copy.write_text(answer.stdout, encoding="utf-8")
     assert "distinct architectures" in answer.stderr
-    assert invoke("spaces", copy).stdout == invoke("spaces", copy, "--json").json["toml"] == answer.stdout
+    found = invoke("spaces", copy, "--json").json
+    assert invoke("spaces", copy).stdout == found["toml"] == answer.stdout
+    assert f'summary = "{found["summary"]}"' in answer.stdout
 
 
 @pytest.mark.parametrize("name", ["digit", "nope.toml", "./"])

@@ -44,13 +44,11 @@ def test_marks_of_units_stay_different_where_they_cannot_be_printed(finished: St
     "arguments",
     [
         ["--help"],
-        ["search", "--help"],
         ["datasets"],
         ["datasets", "digits"],
         ["spaces"],
         ["spaces", "digits"],
         ["describe", "pure20"],
-        ["experiment", "--help"],
         ["experiment"],
     ],
     ids=" ".join,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import tomli_w
 
-from pure_nas.errors import RunError
+from pure_nas.errors import RunError, UsageError
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.search_results import Results, TrialRecord, load_results, read_trial
 from pure_nas.space.architecture import Architecture
@@ -68,6 +68,22 @@ def test_best_knee_and_smallest_are_selected_by_name() -> None:
     assert [found.select(which).number for which in ("best", "knee", "smallest")] == [3, 4, 5]
     assert found.select("6").number == 6
     assert results(trial(0, 0.1, 900), trial(1, 0.1, 300)).best.number == 1  # the cheapest of equally accurate ones
+
+
+def test_trials_that_cannot_be_selected_are_refused_with_those_that_can() -> None:
+    rejected = ended(3, "rejected", "1,440 params is over 700 params")
+    found = results(*(trial(number, 0.1, 100) for number in (0, 1, 2, 4, 5)), rejected)
+    for which, words in (
+        ("99", "There is no trial 99.\nThe complete trials are 0 to 2, 4 to 5."),
+        ("bst", 'There is no trial "bst".\nUse best, knee, smallest or a number; complete trials are 0 to 2, 4 to 5.'),
+        ("", 'There is no trial "".'),
+        ("3", "Trial 3 is rejected: 1,440 params is over 700 params"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            found.select(which)
+    failed = results(ended(0, "failed"), ended(1, "failed", "out of memory on cpu"))
+    with pytest.raises(RunError, match=r"complete yet \(2 failed; the last one: out of memory on cpu\)\."):
+        failed.require_complete()
 
 
 NOISE_NAMES = ("error", "noise_error", "flops")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from forked import exit_code_of
+from forked import Forked
 from jobs import CPU, events_of, job, outcome_in, outcome_of
 
 from pure_nas.data.dataset import Dataset
@@ -17,14 +17,13 @@ from pure_nas.errors import RunError
 from pure_nas.files import held
 from pure_nas.run.directory import TrialDirectory
 from pure_nas.training.training import Training
-from pure_nas.workers import Ended, Event, InlineExecutor, Job, Started
+from pure_nas.workers import Ended, InlineExecutor, Job, Started
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked here, to be killed")
 
 
-def die_in(work: Job, dataset: Dataset, epoch: int) -> list[Event]:
+def die_in(work: Job, dataset: Dataset, epoch: int) -> list[str]:
     """What a job tells until the process that does it is killed in its `epoch`th epoch (0: when all is done)."""
-    read, write = os.pipe()
 
     def killed() -> None:
         original = Training.run_epoch
@@ -39,14 +38,14 @@ def die_in(work: Job, dataset: Dataset, epoch: int) -> list[Event]:
         executor.submit(work)
         while True:
             event = executor.next_event()
-            os.write(write, f"{event.epoch if isinstance(event, Started) else type(event).__name__}\n".encode())
+            print(event.epoch if isinstance(event, Started) else type(event).__name__)
             if isinstance(event, Ended):
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    assert exit_code_of(killed) == -signal.SIGKILL
-    os.close(write)
-    with os.fdopen(read) as told:
-        return told.read().split()  # type: ignore[return-value]
+    with Forked(killed) as process:
+        told, _ = process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    return told.split()
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3])

@@ -39,23 +39,21 @@ def trained_network(work: Job) -> Network:
     return network
 
 
-def test_events_come_in_order_and_the_executor_is_free_again(untested: Dataset, tmp_path: Path) -> None:
-    executor = InlineExecutor(untested, CPU)
+def test_events_come_in_order_and_the_files_of_a_job_are_complete_when_it_ends(
+    untested: Dataset, tmp_path: Path
+) -> None:
+    work, executor = job(untested, tmp_path), InlineExecutor(untested, CPU)
     assert executor.free == 1
-    executor.submit(job(untested, tmp_path))
+    executor.submit(work)
     assert executor.free == 0
     events = [executor.next_event() for _ in range(5)]
+    assert executor.free == 1
     assert [type(event) for event in events] == [Started, EpochDone, EpochDone, EpochDone, Ended]
     assert [event.number for event in events] == [7] * 5
     assert events[0] == Started(7, 0)
     assert [event.metrics.epoch for event in events if isinstance(event, EpochDone)] == [1, 2, 3]
-    assert executor.free == 1
 
-
-def test_the_files_of_a_job_are_complete_when_it_ends(untested: Dataset, tmp_path: Path) -> None:
-    work = job(untested, tmp_path)
-    outcome = outcome_of(work, untested)
-    folder = TrialDirectory(tmp_path, 7)
+    outcome, folder = outcome_in(events), TrialDirectory(tmp_path, 7)
     lines = folder.metrics.read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]
     assert not folder.checkpoint.exists()
