@@ -130,36 +130,6 @@ def test_a_file_of_torch_save_is_said_to_be_one(tmp_path: Path, legacy: bool) ->
         assert "is not a safetensors file, but one written by torch.save. Convert it" in refused
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["pure20"], "pure20 is a network without weights: there is nothing to evaluate. Train it, for example with"),
-        (["{run}"], "is a folder without weights.safetensors. Use a trial of the run, such as"),
-        (["{run}:best", "--against", "resnet20"], "resnet20 is a network without weights"),
-        (["{run}:best", "--noise", "gausian=0.1"], 'no noise "gausian"; did you mean "gaussian"'),
-        (["{run}:best", "--noise", "gaussian=x"], '"x" in "gaussian=x" is not a level'),
-        (["{run}:best", "--noise", "salt-and-pepper=2"], "must be from 0 to 1"),
-        (["{run}:best", "--noise", "gaussian=0.1", "--noise", "none"], "no noise at all, but gaussian=0.1 is given"),
-        (["{run}:best", "--noise", "none", "--noise", "all"], "no noise at all, but all is given"),
-        (["{run}:best", "--noise", "gaussian,none"], 'none must be given alone, not as in "gaussian,none"'),
-        (["{run}:best", "--noise", "all,gaussian"], 'all must be given alone, not as in "all,gaussian"'),
-        (
-            ["{run}:best", "--noise", "rain"],
-            "known: all, gaussian, none, poisson, salt-and-pepper, speckle; all and none must",
-        ),
-        (["{run}:best", "--image-size", "16", "--views", "five-crop", "--scales", "20,12"], "but a scale is 12."),
-        (["{run}:best", "--scales", "8,x"], '"8,x" is not a list of sizes'),
-        (["{run}:best", "--device", "tpu"], 'no device "tpu"'),
-        (["{run}:best", "--dataset", "digits"], "another number of classes than those of digits: 3, not 10"),
-        (["{run}:best", "--dataset", "digit"], 'did you mean "digits"'),
-    ],
-)
-def test_what_cannot_be_evaluated_is_refused(finished: Study, arguments: list[str], words: str) -> None:
-    answer = invoke("evaluate", *(each.format(run=finished.run) for each in arguments))
-    assert words in answer.refusal(2)
-    assert answer.stdout == ""
-
-
 def test_mirror_images_are_refused_where_they_change_the_label(digits_training: Path) -> None:
     refused = invoke("evaluate", digits_training, "--views", "ten-crop").refusal()
     assert "Mirroring changes the labels of" in refused

@@ -195,29 +195,6 @@ def test_corrupt_images_are_left_out_if_asked(tiny: Path, image_folder: Path, tm
     assert "1 corrupt image skipped (--skip-corrupt)" in invoke(*command, "--skip-corrupt").done().message
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["dept-cifar10"], 'There is no experiment "dept-cifar10"; did you mean "depth-cifar10"?'),
-        (["base"], "Or give the file that is here: base.toml."),
-        (["noise", "--scale", "smal"], 'There is no scale "smal" in this experiment; did you mean "small"?'),
-        (["noise", "--dataset", "digts"], 'There is no dataset "digts"; did you mean "digits"?'),
-        (["noise", "--seeds", "0"], "--seeds"),
-        (["noise", "--time", "soon"], '"soon" is not a time'),
-        (["noise", "--workers", "0"], "is not auto or a number"),
-        (["noise", "--device", "cuda:99"], 'The device "cuda:99" is not available'),
-        (["noise", "--study", "a/b"], "The study name"),
-    ],
-)
-def test_bad_input_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "base.toml").touch()
-    assert message in invoke("experiment", *arguments).refusal()
-    assert [path.name for path in tmp_path.iterdir()] == ["base.toml"]
-
-
 @pytest.mark.parametrize("command", ["export", "retrain"])
 def test_what_is_for_searches_says_that_an_experiment_is_none(finished: Path, command: str) -> None:
     before = contents(finished)

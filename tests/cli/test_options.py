@@ -57,13 +57,6 @@ def test_version_is_printed() -> None:
     assert invoke("--version").done().stdout.startswith("pure-nas 0.")
 
 
-@pytest.mark.parametrize("arguments", [("nope",), ("search",), ("search", "--datset", "digits"), ("export",)])
-def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
-    answer = invoke(*arguments)
-    assert "Error" in answer.refusal()
-    assert answer.stdout == ""
-
-
 def test_tilde_is_the_home_directory_in_every_option(
     finished: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from studies import Study, contents, copied_images, invoke, json_in
 
 
@@ -32,22 +31,6 @@ def test_the_front_shows_what_retraining_found_and_proposes_it_no_more(study: St
     rows = json_in(study.run / "retrain.json")["rows"]
     for row in (row for row in rows if row["variant"] == "trial"):
         assert re.search(rf"^{row['trial']} .* {100 * row['mean']:.2f} %", after.stdout, re.MULTILINE)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--trials", "1,x"], 'There is no trial "x"'),
-        (["--trials", ""], "No trial is named. Name front, or trials such as best,3"),
-        (["--seeds", "0"], "--seeds"),
-        (["--epochs", "0"], "--epochs"),
-        (["--device", "cuda:99"], 'The device "cuda:99" is not available'),
-    ],
-)
-def test_bad_input_is_refused(study: Study, arguments: list[str], message: str) -> None:
-    before = contents(study.run)
-    assert message in invoke("retrain", study.run, *arguments).refusal()
-    assert contents(study.run) == before
 
 
 def test_images_may_be_elsewhere_but_must_be_those_of_the_search(new_study: Study, tmp_path: Path) -> None:

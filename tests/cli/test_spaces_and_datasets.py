@@ -6,7 +6,6 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import pytest
 from studies import invoke
 
 
@@ -26,13 +25,6 @@ def test_space_is_printed_to_copy_and_edit(tmp_path: Path) -> None:
     found = invoke("spaces", copy, "--json").json
     assert invoke("spaces", copy).stdout == found["toml"] == answer.stdout
     assert f'summary = "{found["summary"]}"' in answer.stdout
-
-
-@pytest.mark.parametrize("name", ["digit", "nope.toml", "./"])
-def test_unknown_space_is_refused(name: str) -> None:
-    answer = invoke("spaces", name)
-    assert "search space" in answer.refusal()
-    assert answer.stdout == ""
 
 
 def test_datasets_say_where_they_are_looked_for(tmp_path: Path) -> None:
@@ -74,10 +66,6 @@ def test_a_dataset_in_folders_instead_of_archives_is_here(tmp_path: Path) -> Non
     assert not here()
     (tmp_path / "imagenet" / "train").mkdir(parents=True)
     assert here()
-
-
-def test_an_unknown_dataset_is_answered_with_the_nearest() -> None:
-    assert 'did you mean "galaxy10"' in invoke("datasets", "galaxy").refusal()
 
 
 def test_what_takes_long_is_said_while_it_lasts(tmp_path: Path) -> None:

@@ -67,23 +67,6 @@ def test_a_name_takes_the_shape_of_the_images_and_an_export_and_a_report_know_th
     assert "use it with pure-nas evaluate or pure-nas export" in refused
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["pur20"], 'There is no architecture "pur20"'),
-        (["pure20", "--dataset", "nope"], 'There is no dataset "nope"'),
-        (["pure20", "--device", "cuda:99"], 'The device "cuda:99" is not available'),
-        (["pure20", "--epochs", "0"], "--epochs"),
-        (["pure20", "--lr", "nan"], "--lr"),
-        (["pure20", "--batch-size", "1"], "--batch-size"),
-    ],
-)
-def test_bad_input_is_refused(tmp_path: Path, arguments: list[str], message: str) -> None:
-    network, *more = arguments
-    assert message in invoke("train", network, "--dataset", "digits", *more, "-o", tmp_path / "out").refusal()
-    assert not (tmp_path / "out").exists()
-
-
 def test_folder_that_cannot_be_made_is_refused(finished: Study, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     assert "is a file, not a folder" in train(finished, tmp_path / "file").refusal(1)
