@@ -98,6 +98,8 @@ def test_what_layers_draw_follows_from_seed_and_epoch_and_the_global_random_stat
         torch.rand(5)
     assert drawn[:3] == drawn[3:6]
     assert len(set(drawn)) == 6
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in "abc"]
+    assert weights[0] == weights[1] != weights[2]
 
 
 @pytest.mark.parametrize("events_before_the_kill", [1, 2, 3])
