@@ -24,6 +24,10 @@ from pure_nas.run.directory import RunDirectory
         ("--sampler", "best", "--sampler"),
         *(("--workers", text, f'"{text}" is not auto or a number of 1 or more') for text in ("0", "1.5", "", "²")),
         ("--time", "5y", '"5y" is not a time such as 90s'),
+        *(
+            ("--confirm", share, "is not a share between 0 and 100 %, such as 20% or 0.2")
+            for share in ("0%", "0", "100%", "1", "20", "-5%", "half", "", "20%%")
+        ),
         ("--max-params", "1,5M", '"1,5M" is not a size such as 300k'),
         ("--max-flops", "10", "No network of this space keeps the limit of 10 flops: the smallest has "),
         ("--objectives", "error", 'The objectives "error" must begin with error and name costs, each once'),
