@@ -248,11 +248,15 @@ def test_a_search_trains_again_the_weights_that_a_message_misses(study: Study) -
     assert weights.read_bytes() == kept
 
 
-def test_a_report_says_that_weights_of_the_front_are_lost(study: Study) -> None:
+def test_lost_weights_of_the_front_are_said_and_what_is_in_their_place_is_named(study: Study) -> None:
     for path in study.run.glob("trials/*/weights.safetensors"):
         path.unlink()
-    answer = invoke("report", study.run).done()
-    assert "are missing or damaged: the search command trains them again." in answer.message
+        path.mkdir()
+    said = invoke("report", study.run).done().message
+    assert "are missing or damaged: the search command trains them again." in said
+    refused = study.go().refusal(1)
+    assert "cannot be moved into" in refused
+    assert "Remove what is in the way" in refused
 
 
 def test_results_of_older_versions_have_no_digests_and_are_read(study: Study) -> None:
