@@ -15,6 +15,7 @@ from pure_nas.data.dataset import Dataset, ImageSource
 from pure_nas.plans.driver import Driver
 from pure_nas.plans.experiment.file import EXPERIMENTS, find_experiment
 from pure_nas.plans.experiment.session import ExperimentSettings
+from pure_nas.run.directory import RunDirectory
 from pure_nas.workers import Event, InlineExecutor
 
 HEAD = """
@@ -193,6 +194,13 @@ def test_corrupt_images_are_left_out_if_asked(tiny: Path, image_folder: Path, tm
     command = ("experiment", tiny, "--dataset", images, "--dry-run", "--device", "cpu")
     assert "--skip-corrupt" in invoke(*command).refusal(1)
     assert "1 corrupt image skipped (--skip-corrupt)" in invoke(*command, "--skip-corrupt").done().message
+
+
+def test_a_run_in_use_is_refused_with_the_option_that_there_is(tiny: Path, tmp_path: Path) -> None:
+    with RunDirectory(tmp_path / "run").locked():
+        refused = invoke("experiment", tiny, *at(tmp_path / "run")).refusal(1)
+    assert "is in use" in refused
+    assert "choose another --study or --out." in refused
 
 
 @pytest.mark.parametrize("command", ["export", "retrain"])
