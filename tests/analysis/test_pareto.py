@@ -41,23 +41,6 @@ def test_hypervolume_is_what_inclusion_and_exclusion_finds(points: list[tuple[fl
     assert hypervolume(points, reference) == pytest.approx(volume_by_inclusion_and_exclusion(points, reference))
 
 
-@pytest.mark.parametrize("n_objectives", [2, 3, 4])
-def test_hypervolume_is_what_sampling_finds(n_objectives: int) -> None:
-    randomness = np.random.default_rng(n_objectives)
-    points = randomness.random((40, n_objectives))
-    samples = randomness.random((50_000, n_objectives))
-    hits = np.zeros(len(samples), dtype=bool)
-    for point in points:
-        hits |= np.all(samples >= point, axis=1)
-    assert hypervolume(points, [1.0] * n_objectives) == pytest.approx(hits.mean(), abs=0.01)
-
-
-@given(POINT_LISTS)
-def test_a_further_point_never_lowers_the_hypervolume(points: list[tuple[float, ...]]) -> None:
-    reference = (5.0,) * len(points[0])
-    assert hypervolume(points, reference) >= hypervolume(points[:-1], reference) - 1e-9
-
-
 def test_nothing_dominates_an_equal_point() -> None:
     assert [dominates(point, (1, 2)) for point in ((1, 2), (1, 1), (0, 3))] == [False, True, False]
 

@@ -17,24 +17,12 @@ SHAPE = (2, 9, 9)
 FLOAT = 4
 
 
-def mixed(unit: str, **fields: object) -> nn.Module:
-    return build(Architecture.uniform(unit, [1, 1], base_width=4, in_chans=2, image_size=9, **fields))
-
-
-class Squared(nn.Module):
-    """Keeps its input once, although the multiplication saves it twice."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(SHAPE))
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = x * self.weight
-        return out * out * self.weight
+def product_network() -> nn.Module:
+    return build(Architecture.uniform("product", [1, 1], base_width=4, in_chans=2, image_size=9))
 
 
 def test_activation_memory_is_the_same_every_time_and_leaves_the_network_alone() -> None:
-    network = mixed("product").eval()
+    network = product_network().eval()
     state = copy.deepcopy(network.state_dict())
     random_state = torch.get_rng_state()
     assert activation_bytes(network, SHAPE) == activation_bytes(network, SHAPE) > 0
@@ -44,17 +32,11 @@ def test_activation_memory_is_the_same_every_time_and_leaves_the_network_alone()
     assert torch.equal(torch.get_rng_state(), random_state)
 
 
-def test_activation_memory_is_that_of_an_image_without_the_parameters() -> None:
-    elements = 2 * 9 * 9
-    # The image, its product with the weight once although it is saved twice, and the square; not the weight.
-    assert activation_bytes(Squared(), SHAPE) == 3 * elements * FLOAT
-
-
-def test_storages_that_layers_share_count_once() -> None:
+def test_activation_memory_is_of_an_image_without_parameters_and_counts_shared_storages_once() -> None:
     class Views(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.scale = nn.Parameter(torch.ones(1, 1, 1, 1))
+            self.scale = nn.Parameter(torch.ones(SHAPE))
 
         def forward(self, x: Tensor) -> Tensor:
             grown = torch.exp(x * self.scale)  # exp saves its result
@@ -73,16 +55,9 @@ def test_saved_bytes_are_those_of_a_call() -> None:
     assert saved_bytes(lambda: conv(x).exp(), conv.parameters()) == x.nbytes + 2 * 4 * 6 * 6 * FLOAT
 
 
-def test_a_product_unit_keeps_less_than_a_convolution_with_its_relus_and_the_cap_is_free() -> None:
-    conv = activation_bytes(mixed("conv"), SHAPE)
-    free = activation_bytes(mixed("product", exponent_cap=None), SHAPE)
-    capped = activation_bytes(mixed("product"), SHAPE)
-    assert free == capped < conv
-
-
 @pytest.mark.parametrize("training", [True, False])
 def test_latency_is_positive_and_leaves_the_network_alone(training: bool) -> None:
-    network = mixed("product").train(training)
+    network = product_network().train(training)
     state = copy.deepcopy(network.state_dict())
     assert 0 < latency_ms(network, SHAPE, torch.device("cpu"), warmup=1, repeats=3) < 10_000
     assert network.training is training

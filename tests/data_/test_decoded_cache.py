@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import re
 import warnings
 from pathlib import Path
 
-import numpy as np
 import pytest
 from dataset_files import picture
 from image_zoo import ZOO
@@ -101,19 +99,6 @@ def test_corrupt_files_are_remembered(folder: Path, data_dir: Path, decodings: l
             load(folder, data_dir)
     assert load_dataset(folder, data_dir=data_dir, skip_corrupt=True).skipped == 1
     assert decodings == [24]
-
-
-def test_a_full_disk_is_not_fatal_and_leaves_no_pieces(
-    folder: Path, data_dir: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(file: object, pixels: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(np, "save", full)
-    with caplog.at_level(logging.WARNING):
-        load(folder, data_dir)
-    assert "No space left on device" in caplog.text
-    assert list((data_dir / "decoded").iterdir()) == []
 
 
 def test_what_a_kill_left_long_ago_is_removed_with_the_next_entry(folder: Path, data_dir: Path) -> None:

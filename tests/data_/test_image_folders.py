@@ -78,13 +78,6 @@ def raw_pixels(loaded: Dataset, *, test: bool = False) -> torch.Tensor:
     return unnormalised(pixels(loaded.test() if test else loaded.train_and_validation), loaded)
 
 
-def test_a_class_of_one_image_stays_in_train(tmp_path: Path, data_dir: Path) -> None:
-    write_classes(tmp_path / "train", {"cat": 6, "dog": 6, "owl": 1})
-    loaded = load_dataset(tmp_path, data_dir=data_dir)
-    assert 2 in loaded.train.labels
-    assert 2 not in loaded.validation.labels
-
-
 def test_the_fingerprint_changes_with_data_split_and_size(folder: Path, data_dir: Path) -> None:
     def fingerprint(**arguments: object) -> str:
         return load_dataset(folder, data_dir=data_dir, **arguments).fingerprint  # type: ignore[arg-type]

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,6 @@ from hypothesis import strategies as st
 from pure_nas.data.image_set import ImageSet, Normalisation, StreamedPixels, share_cpus, usual_workers
 from pure_nas.data.raw_images import EncodedImages
 from pure_nas.errors import DataError
-from pure_nas.space.recipe import Recipe
 
 NORMALISATION = Normalisation((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
 
@@ -121,32 +119,10 @@ def test_a_channel_of_one_value_can_be_normalised() -> None:
     assert found.std == pytest.approx((1 / 255,))
 
 
-def test_validation_after_augmented_training_is_not_shifted() -> None:
-    pixels = torch.randint(0, 256, (10, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    images = resident(pixels, torch.arange(10), Normalisation((0.0,) * 3, (1.0,) * 3))
-    list(images.batches(5, generator=torch.Generator(), augment=varied(4)))
-    batch, _ = next(images.batches(10))
-    torch.testing.assert_close(batch, pixels.float() / 255)
-
-
 def test_a_subset_shares_pixels_and_keeps_its_order() -> None:
     images = numbered(10).subset(torch.tensor([7, 2, 5])).subset(torch.tensor([2, 0]))
     assert images.labels.tolist() == [5, 7]
     assert next(images.batches(2))[1].tolist() == [5, 7]
-
-
-def test_image_sets_can_be_sent_to_another_process() -> None:
-    images = numbered(10)
-    list(images.batches(5))
-    assert pickle.loads(pickle.dumps(images)).labels.tolist() == list(range(10))
-
-
-@pytest.mark.parametrize("augment", [None, varied(2, flip=True)])
-def test_streamed_batches_equal_those_from_memory(pair: tuple[ImageSet, ImageSet], augment: Recipe | None) -> None:
-    epochs = [list(images.batches(8, generator=torch.Generator().manual_seed(5), augment=augment)) for images in pair]
-    for held, streamed in zip(*epochs, strict=True):
-        assert torch.equal(held[0], streamed[0])
-        assert torch.equal(held[1], streamed[1])
 
 
 # Python 3.12 warns of every fork of a process with threads, which is how a DataLoader makes its workers.

@@ -42,14 +42,6 @@ def test_the_gradient_of_the_fit_is_right_so_that_it_finds_a_better_place_than_t
     assert np.mean((mean - truth) ** 2) < 0.5 * np.mean((usual - truth) ** 2)
 
 
-def test_a_vague_observation_moves_the_mean_less_than_an_exact_one() -> None:
-    x, of = np.array([[0.0], [3.0]]), Hyperparameters.usual(1)
-    exact, _ = GaussianProcess(of, x, np.array([0.0, 1.0]), np.array([0.0, 0.0])).predict(np.array([[3.0]]))
-    vague, spread = GaussianProcess(of, x, np.array([0.0, 1.0]), np.array([0.0, 4.0])).predict(np.array([[3.0]]))
-    assert vague[0] < exact[0] <= 1.0
-    assert spread[0] > 0
-
-
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 6), st.integers(0, 2**16))
 def test_variances_are_positive_and_never_grow_with_more_observations(n: int, features: int, seed: int) -> None:

@@ -280,23 +280,21 @@ def test_repeats_itself_to_the_bit() -> None:
             assert torch.equal(first[name], second[name]), name
 
 
-@pytest.mark.parametrize(("dtype", "batch"), [(torch.float64, 3), (torch.float16, 3), (torch.float32, 0)])
-def test_what_the_kernels_do_not_take_is_left_to_the_modules(dtype: torch.dtype, batch: int) -> None:
-    tail = Tail(4, relu=True).to(DEVICE, dtype if dtype == torch.float64 else torch.float32)
-    twin = copy.deepcopy(tail)
-    twin.__class__ = PlainTail
+@pytest.mark.parametrize(
+    ("dtype", "batch", "per_channel"),
+    [(torch.float64, 3, False), (torch.float16, 3, False), (torch.float32, 0, False), (torch.float32, 3, True)],
+)
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_what_the_kernels_do_not_take_is_left_to_the_modules(
+    dtype: torch.dtype, batch: int, per_channel: bool, scale: float
+) -> None:
+    weights = dtype if dtype == torch.float64 else torch.float32
+    tail = Tail(4, relu=True, threshold_per_channel=per_channel).to(DEVICE, weights)
+    tail.scale = scale
+    twin = plain(tail, weights)
     c = images(3, 4, 5, 5)[:batch].to(dtype)
     assert torch.equal(tail(c, c), twin(c, c))
     assert torch.equal(tail.norm2.running_var, twin.norm2.running_var)
-
-
-def test_thresholds_of_channels_are_left_to_the_modules() -> None:
-    tail = Tail(4, threshold_per_channel=True).to(DEVICE)
-    tail.scale = 0.5
-    twin = copy.deepcopy(tail)
-    twin.__class__ = PlainTail
-    c = images(3, 4, 5, 5)
-    assert torch.equal(tail(c, c), twin(c, c))
 
 
 def test_second_derivative_is_refused() -> None:
@@ -304,19 +302,6 @@ def test_second_derivative_is_refused() -> None:
     loss = Tail(4).to(DEVICE)(c, None).square().sum()
     with pytest.raises(PureNasError, match="cannot be differentiated twice"):
         torch.autograd.grad(loss, c, create_graph=True)
-
-
-def test_distributed_data_parallel() -> None:
-    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
-    try:
-        tail, c = Tail(4).to(DEVICE), images(2, 4, 5, 5)
-        parallel = nn.parallel.DistributedDataParallel(copy.deepcopy(tail))
-        for module in (tail, parallel):
-            module(c, c).square().sum().backward()
-        for ours, theirs in zip(tail.parameters(), parallel.parameters(), strict=True):
-            torch.testing.assert_close(ours.grad, theirs.grad)
-    finally:
-        torch.distributed.destroy_process_group()
 
 
 def test_is_available_here() -> None:

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import FixedTrial, Trial
-from space_samples import SMALL_SPACES, small_space
+from space_samples import SMALL_SPACES
 
 from pure_nas.errors import ConfigError
 from pure_nas.space.candidate import Candidate
+from pure_nas.space.catalogue import SPACES
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import CONV, PRODUCT
@@ -48,7 +49,12 @@ SHARED = """
     learning_rate = { low = 0.01, high = 0.1, log = true }
     weight_decay = { schedule = { choices = ["constant", "step"] }, start = 1e-3, end = { choices = [1e-4, "none"] } }
 """
-CONV_RATES = {"momentum": 0.9, "crop_padding": 2, "learning_rate.conv": 0.1}
+TEXTS = [
+    RICH,
+    SHARED,
+    *("[architecture]\n" + text for text in SMALL_SPACES.values()),
+    *map(SPACES.text, SPACES.places),
+]
 
 
 def new_trial(seed: int) -> Trial:
@@ -59,7 +65,7 @@ def params_of(candidate_toml: str, params: dict[str, Any]) -> Candidate:
     return SearchSpace.from_toml(candidate_toml).suggest(FixedTrial(params))
 
 
-@pytest.mark.parametrize("text", [RICH, SHARED, *("[architecture]\n" + text for text in SMALL_SPACES.values())])
+@pytest.mark.parametrize("text", TEXTS)
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_suggestion_is_valid_and_its_parameters_are_found_again(text: str, seed: int) -> None:
@@ -89,17 +95,6 @@ def test_only_what_the_candidate_has_is_suggested(seed: int) -> None:
     assert ("learning_rate.conv" in trial.params) == ("conv" in architecture.unit_set)
     varies = trial.params.get("weight_decay.exponents.schedule", "constant") != "constant"
     assert ("weight_decay.exponents.end" in trial.params) == varies
-
-
-def test_a_convolutional_candidate_needs_no_parameters_of_product_units() -> None:
-    ones = {f"blocks_per_stage.{stage}": 1 for stage in range(3)}
-    candidate = params_of(
-        RICH, {**ones, "base_width": 8, **{f"units.{stage}.0": "conv" for stage in range(3)}, **CONV_RATES}
-    )
-    assert candidate.architecture.units == (("conv",),) * 3
-    assert candidate.recipe.learning_rate.conv == 0.1
-    assert candidate.recipe.learning_rate.trunk == 0.0316
-    assert (candidate.recipe.epochs, candidate.recipe.batch_size) == (5, 16)
 
 
 def test_what_is_left_out_has_the_defaults_of_a_shared_recipe() -> None:
@@ -161,7 +156,7 @@ def test_run_settings_are_replaced_one_by_one() -> None:
         space.with_run(epochs=0)
 
 
-@pytest.mark.parametrize("text", [RICH, SHARED, *("[architecture]\n" + text for text in SMALL_SPACES.values())])
+@pytest.mark.parametrize("text", TEXTS)
 def test_a_space_survives_being_written(text: str) -> None:
     space = SearchSpace.from_toml(text)
     assert SearchSpace.from_toml(space.to_toml()) == space
@@ -181,9 +176,3 @@ def test_a_range_of_one_value_and_a_single_choice_are_fixed() -> None:
     space = SearchSpace.from_toml(text)
     assert SearchSpace.from_toml(space.to_toml()) == space
     assert space.count() == 1
-
-
-def test_spaces_are_hashable_and_compare_by_content() -> None:
-    space = small_space("one network")
-    assert space == small_space("one network")
-    assert len({space, small_space("one network"), small_space("units per stage")}) == 2

@@ -51,7 +51,6 @@ def faults_of(text: str) -> list[str]:
         ("threshold_init = { choices = [0.0, -0.0] }", "threshold_init.choices.1: 0.0 is listed twice"),
         ("threshold_init = nan", "threshold_init: input should be a finite number, got nan"),
         ("residual_scale = { choices = [1.0, 0] }", "residual_scale.choices.1: input should be greater than 0, got 0"),
-        ("zero_gama = true", 'zero_gama: unknown key "zero_gama"; did you mean "zero_gamma"?'),
         ("relu_after_add = { low = false, high = true }", "relu_after_add: a range needs two numbers"),
         ('exponent_cap = { low = 1, high = "none" }', "exponent_cap: a range needs two numbers"),
         ('shortcut = { choices = ["projction"] }', "shortcut.choices.0: 'projction' is not valid; did you mean"),
@@ -93,9 +92,6 @@ def test_a_fault_of_the_units_gives_one_line(units: str, fault: str) -> None:
     [
         ("momentum = 1", "momentum: input should be less than 1, got 1"),
         ("nesterov = true\nmomentum = { low = 0.0, high = 0.9 }", ": nesterov = true needs momentum > 0"),
-        ("random_resized_crop = 0", "random_resized_crop: input should be greater than 0"),
-        ("quarter_turn = true", 'quarter_turn: unknown key "quarter_turn"; did you mean "quarter_turns"?'),
-        ("vertical_flip = 1", "vertical_flip: input should be a valid boolean"),
         ("warmup_epochs = inf", "warmup_epochs: input should be a finite number, got inf"),
         ("learning_rate = -1", "learning_rate: input should be greater than 0, got -1"),
         ("learning_rate.conv = { low = -1, high = 1 }", "learning_rate.conv.low: input should be greater than 0, got"),
@@ -229,13 +225,6 @@ def test_any_file_is_a_space_or_explained(
         return
     assert space.count() >= 1
     assert SearchSpace.from_toml(space.to_toml()) == space
-
-
-@settings(max_examples=200, deadline=None)
-@given(text=st.text(st.characters(codec="utf-8"), max_size=60))
-def test_any_text_is_a_space_or_explained(text: str) -> None:
-    with pytest.raises(ConfigError):
-        SearchSpace.from_toml(text)
 
 
 def test_spaces_load_without_torch() -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import optuna
 import pytest
 
 from pure_nas.space.architecture import Architecture
@@ -33,19 +32,6 @@ def space(per: str = "layer") -> SearchSpace:
 def candidate(units: Any = (("product",),) * 3, recipe: Recipe | None = None, **fields: Any) -> Candidate:
     default = Recipe.shared([CONV, PRODUCT], epochs=30)
     return Candidate(Architecture(units=units, **fields), recipe or default)
-
-
-def test_the_parameters_of_a_candidate_can_be_enqueued() -> None:
-    located = space().parameters_of(candidate())
-    assert located.outside == ()
-    assert located.params["units.1.0"] == "product"
-    assert located.params["learning_rate.exponents"] == 0.0316
-    assert "weight_decay.exponents.end" not in located.params
-    study = optuna.create_study()
-    study.enqueue_trial(dict(located.params))
-    trial = study.ask()
-    assert space().suggest(trial) == candidate()
-    assert trial.distributions == located.distributions
 
 
 def test_values_outside_are_named_and_the_walk_goes_on_with_the_candidates_structure() -> None:
