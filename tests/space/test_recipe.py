@@ -20,7 +20,7 @@ def test_json_reads_back_as_the_same_recipe() -> None:
         "conv": WeightDecay(schedule="linear", start=0.1, end=0.3),
         "product_conv": WeightDecay(schedule="cosine", start=1 / 3, end=0.0),
         "exponents": WeightDecay(schedule="step", start=1e-300),
-        "thresholds": 0.0,
+        "thresholds": WeightDecay(start=0.0),
     }
     rates = dict(zip(PARAMETER_KINDS, (1e-300, 0.1, 1 / 3, 2.0, 100.0), strict=True))
     augmented = {"flip": False, "random_resized_crop": 1 / 3, "vertical_flip": True, "quarter_turns": True}

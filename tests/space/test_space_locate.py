@@ -29,9 +29,18 @@ def space(per: str = "layer") -> SearchSpace:
     return SearchSpace.from_toml(TEXT.replace("PER", per))
 
 
-def candidate(units: Any = (("product",),) * 3, recipe: Recipe | None = None, **fields: Any) -> Candidate:
-    default = Recipe.shared([CONV, PRODUCT], epochs=30)
-    return Candidate(Architecture(units=units, **fields), recipe or default)
+USUAL = Recipe.shared([CONV, PRODUCT], epochs=30)
+OTHERS = {
+    "other fields": USUAL.model_copy(update={"momentum": 0.5, "epochs": 10}),
+    "other rates": USUAL.model_copy(
+        update={"learning_rate": USUAL.learning_rate.model_copy(update={"exponents": 50.0, "thresholds": 3.0})}
+    ),
+}
+CONVOLUTIONS = (("conv",),) * 4
+
+
+def candidate(units: Any = (("product",),) * 3, recipe: Recipe = USUAL, **fields: Any) -> Candidate:
+    return Candidate(Architecture(units=units, **fields), recipe)
 
 
 def test_values_outside_are_named_and_the_walk_goes_on_with_the_candidates_structure() -> None:
@@ -42,21 +51,6 @@ def test_values_outside_are_named_and_the_walk_goes_on_with_the_candidates_struc
     assert located.params["threshold_init.2"] == 0.5
     assert "threshold_init.1" not in located.params
     assert set(located.params) == set(located.distributions)
-
-
-def test_fixed_values_that_differ_are_outside() -> None:
-    recipe = Recipe.shared([CONV, PRODUCT], epochs=10, momentum=0.5)
-    located = space().parameters_of(candidate(recipe=recipe, image_size=64, relu_after_add=True))
-    assert located.outside == ("image_size", "relu_after_add", "momentum", "epochs")
-
-
-def test_settings_and_rates_that_the_network_lacks_do_not_count() -> None:
-    usual = Recipe.shared([CONV, PRODUCT], epochs=30)
-    recipe = usual.model_copy(
-        update={"learning_rate": usual.learning_rate.model_copy(update={"exponents": 50.0, "thresholds": 3.0})}
-    )
-    located = space().parameters_of(candidate((("conv",),) * 3, recipe, relu_after_add=True, exponent_cap=3.0))
-    assert located.outside == ()
 
 
 @pytest.mark.parametrize(
@@ -73,9 +67,19 @@ def test_units_that_are_decided_together_must_agree(per: str, units: Any, outsid
     assert space(per).parameters_of(candidate(units)).outside == outside
 
 
-def test_another_number_of_stages_or_another_family_is_outside() -> None:
-    assert space().parameters_of(candidate((("conv",),) * 4)).outside == ("stages",)
-    assert space().parameters_of(candidate((("conv",),) * 2, family="imagenet")).outside == ("family", "stages")
+@pytest.mark.parametrize(
+    ("given", "outside"),
+    [
+        (candidate(image_size=64, relu_after_add=True), ("image_size", "relu_after_add")),
+        (candidate(recipe=OTHERS["other fields"]), ("momentum", "epochs")),
+        (candidate(CONVOLUTIONS), ("stages",)),
+        (candidate(CONVOLUTIONS[:2], family="imagenet"), ("family", "stages")),
+        # Settings and rates that the network lacks do not count.
+        (candidate(CONVOLUTIONS[:3], OTHERS["other rates"], relu_after_add=True, exponent_cap=3.0), ()),
+    ],
+)
+def test_fixed_values_that_differ_are_outside(given: Candidate, outside: tuple[str, ...]) -> None:
+    assert space().parameters_of(given).outside == outside
 
 
 def test_the_first_pattern_that_fits_is_found() -> None:
@@ -88,9 +92,8 @@ def test_the_first_pattern_that_fits_is_found() -> None:
 
 @pytest.mark.parametrize("end", [None, 1e-4])
 def test_a_weight_decay_without_an_end_ends_where_it_starts(end: float | None) -> None:
-    usual = Recipe.shared([CONV, PRODUCT], epochs=30)
     decay = WeightDecay(schedule="step", start=1e-4, end=end)
-    recipe = usual.model_copy(update={"weight_decay": usual.weight_decay.model_copy(update={"exponents": decay})})
+    recipe = USUAL.model_copy(update={"weight_decay": USUAL.weight_decay.model_copy(update={"exponents": decay})})
     located = space().parameters_of(candidate(recipe=recipe))
     assert located.outside == ()
     assert located.params["weight_decay.exponents.end"] == 1e-4
