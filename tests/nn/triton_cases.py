@@ -137,22 +137,21 @@ def compare(
 
 @pytest.mark.usefixtures("small_tiles")
 @pytest.mark.parametrize(
-    ("layout", "relu", "with_skip"),
-    [(CHANNELS_LAST, False, True), (CHANNELS_LAST, True, False), (CONTIGUOUS, True, True), (CONTIGUOUS, False, False)],
+    ("layout", "relu", "with_skip", "scale"),
+    [
+        (CHANNELS_LAST, False, True, 0.25),
+        (CHANNELS_LAST, True, False, 1.0),
+        (CONTIGUOUS, True, True, 0.25),
+        (CONTIGUOUS, False, False, 1.0),
+    ],
 )
-def test_tail_is_the_plain_composition(layout: torch.memory_format, relu: bool, with_skip: bool) -> None:
+def test_tail_is_the_plain_composition(layout: torch.memory_format, relu: bool, with_skip: bool, scale: float) -> None:
     tail = Tail(16, relu=relu).to(DEVICE, memory_format=layout)
+    tail.scale = scale
     c = 2 * images(4, 16, 4, 4, layout=layout) + 1
     found = compare(tail, c, images(4, 16, 4, 4, seed=1, layout=layout) if with_skip else None)
     assert found["out"].is_contiguous(memory_format=layout)
     assert found["c"].is_contiguous(memory_format=layout)
-
-
-@pytest.mark.parametrize("relu", [False, True])
-def test_a_scale_of_the_branch_is_that_of_the_plain_composition(relu: bool) -> None:
-    tail = Tail(8, relu=relu).to(DEVICE)
-    tail.scale = 0.25
-    compare(tail, images(3, 8, 4, 4), images(3, 8, 4, 4, seed=1))
 
 
 @pytest.mark.usefixtures("small_tiles")
@@ -192,8 +191,7 @@ def test_bfloat16(channels: int, relu: bool) -> None:
 
 @pytest.mark.parametrize("theta", [-25.0, -14.0, 25.0])
 def test_threshold(theta: float) -> None:
-    c = images(3, 4, 6, 6)
-    compare(Tail(4, threshold_init=theta).to(DEVICE), c, None)
+    compare(Tail(4, threshold_init=theta).to(DEVICE), images(3, 4, 6, 6), None)
 
 
 def test_frozen_parameters_get_no_gradient() -> None:

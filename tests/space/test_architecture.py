@@ -212,35 +212,18 @@ def test_distinct_blocks_stand_for_all_blocks(architecture: Architecture) -> Non
     assert counted == Counter(repr(replace(block, name="")) for block in architecture.blocks())
 
 
-def test_every_fault_of_a_file_is_listed_with_its_place(tmp_path: Path) -> None:
-    path = tmp_path / "architecture.json"
-    path.write_text('{"schema": 2, "units": [["cnv"]], "shortcut": "pading", "bas_width": 3, "num_classes": 1}')
-    with pytest.raises(ConfigError) as caught:
-        Architecture.load(path)
-    first, *faults = str(caught.value).splitlines()
-    assert first == f"{path} has 5 errors:"
-    assert sorted(faults) == sorted(  # in the order in which the version of pydantic finds them
-        [
-            "  schema: must be 1, got 2",
-            '  units: There is no unit "cnv"; did you mean "conv"? (known: conv, log-conv, plain-conv, product, '
-            "product-complex).",
-            "  shortcut: 'pading' is not valid; did you mean \"padding\"? (known: padding, projection)",
-            "  num_classes: input should be greater than or equal to 2, got 1",
-            '  bas_width: unknown key "bas_width"; did you mean "base_width"? (known: '
-            + ", ".join(sorted([*(set(Architecture.model_fields) - {"schema_version"}), "schema"]))
-            + ")",
-        ]
-    )
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "not valid JSON"),
         (b"\xff", "not valid JSON"),
-        ("[]", "must be a table of names and values"),
         ("{}", "units: is missing"),
         ('{"units": []}', "units: .*at least 1"),
+        (
+            '{"units": [["cnv"]]}',
+            r'units: There is no unit "cnv"; did you mean "conv"\? \(known: conv, log-conv, plain-',
+        ),
+        ('{"schema": 2, "units": [["conv"]]}', "schema: must be 1, got 2"),
         ('{"units": [[]]}', "units.0: .*at least 1"),
         ('{"units": [["conv"], ["conv"]], "threshold_init": [0]}', "threshold_init has 1 values for 2 stages"),
         ('{"units": [["conv"]], "base_width": true}', "base_width: "),

@@ -109,26 +109,6 @@ def test_a_resized_crop_covers_a_share_of_the_image(share: float) -> None:
         Recipe.usual(CONV, random_resized_crop=share)
 
 
-def test_faults_of_nested_tables_are_listed_with_their_path() -> None:
-    with pytest.raises(ConfigError) as caught:
-        Recipe.from_json(
-            Recipe.usual(CONV)
-            .to_json()
-            .replace('"trunk": 0.1', '"trunk": 0')
-            .replace('"schedule": "constant"', '"schedule": "cosin"', 1)
-            .replace('"epochs"', '"epoch"'),
-            source="recipe.json",
-        )
-    lines = str(caught.value).splitlines()
-    assert lines[0] == "recipe.json has 3 errors:"
-    assert "  learning_rate.trunk: input should be greater than 0, got 0" in lines
-    assert any(line.startswith('  epoch: unknown key "epoch"; did you mean "epochs"?') for line in lines)
-    assert (
-        "  weight_decay.trunk.schedule: 'cosin' is not valid; did you mean \"cosine\"? (known: constant, cosine, "
-        "linear, step)" in lines
-    )
-
-
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("field", ["learning_rate", "momentum", "gradient_clip_norm", "warmup_epochs"])
 def test_values_that_are_no_finite_number_are_refused(field: str, value: float) -> None:

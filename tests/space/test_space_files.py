@@ -146,7 +146,6 @@ def test_a_syntax_error_names_the_file_and_the_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xff\xfe\x00", "is not UTF-8 text"),
         (b"# fine\nsummary = '\xe9'", r"is not UTF-8 text \(line 2\)"),
         (b"", "architecture: is missing"),
         (b"x = " + b"[" * 5000, "is nested too deeply|is not valid TOML"),
@@ -175,12 +174,6 @@ def test_paths_that_cannot_be_read_are_explained(tmp_path: Path) -> None:
         SearchSpace.load(tmp_path)
     with pytest.raises(ConfigError, match="cannot be read: embedded null"):
         SearchSpace.load(Path("a\0b.toml"))
-
-
-def test_files_of_windows_editors_are_read(tmp_path: Path) -> None:
-    path = tmp_path / "windows.toml"
-    path.write_bytes(b"\xef\xbb\xbf" + MINIMAL.replace("\n", "\r\n").encode())
-    assert SearchSpace.load(path) == SearchSpace.from_toml(MINIMAL)
 
 
 SCALARS = st.one_of(

@@ -1,19 +1,15 @@
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
-from pure_nas_cli.terminal_table import print_table
-from rich.console import Console
 
 import pure_nas.plugins
 from pure_nas.errors import PureNasError
 from pure_nas.report.data import product_share
 from pure_nas.report.palette import placement_text
-from pure_nas.report.table import Cell, Column, Table
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.unit import CONV, PRODUCT, UNITS, Unit, get_unit
 
@@ -63,10 +59,5 @@ def test_a_unit_of_another_package_is_drawn_and_counted_like_ours(monkeypatch: p
     monkeypatch.setitem(UNITS.registered, "mine", named)
     mixed = Architecture(units=(("mine", "product"), ("conv",)))
     assert placement_text(mixed.units) == "∏× +"
-    terminal = Console(file=io.StringIO(), width=80)
-    column = Column("placement", "placement", "left")
-    print_table(terminal, Table.of("networks", [column], [[Cell(stages=mixed.units)]]))
-    assert isinstance(terminal.file, io.StringIO)
-    assert terminal.file.getvalue().split("\n")[2].strip() == "∏× +"
     assert product_share(["mine", "product", "conv"]) == pytest.approx(2 / 3)
     assert Architecture(units=(("mine", "product"),)).kind == "product"
