@@ -151,6 +151,7 @@ def test_resized_windows_are_of_every_size_and_shape() -> None:
 @pytest.mark.parametrize("augment", [ALL, varied(2, vertical_flip=True), varied(1, quarter_turns=True), None])
 @pytest.mark.parametrize("size", [8, 12])
 def test_streamed_images_are_varied_like_those_in_memory(tmp_path: Path, augment: Recipe | None, size: int) -> None:
+    global_state = torch.get_rng_state()
     paths = [tmp_path / f"{number}.png" for number in range(21)]
     for number, path in enumerate(paths):
         picture(number, 12, 12).save(path)
@@ -165,6 +166,8 @@ def test_streamed_images_are_varied_like_those_in_memory(tmp_path: Path, augment
     assert torch.equal(epoch(both[0], augment), epoch(both[1], augment))
     shuffled = [next(each.batches(3, generator=torch.Generator().manual_seed(0)))[1] for each in both]
     assert torch.equal(*shuffled)
+    assert torch.equal(*(each.histogram(0) for each in both))
+    assert torch.equal(torch.get_rng_state(), global_state)
     assert (both[0].image_size, both[0].stored_size) == (both[1].image_size, both[1].stored_size) == (size, 12)
 
 

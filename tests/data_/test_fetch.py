@@ -4,14 +4,14 @@ import hashlib
 import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from pure_nas.data.sources.fetch import fetch
-from pure_nas.data.sources.registry import DatasetSpec, Download
+from pure_nas.data.sources.registry import DatasetSpec, Download, get_spec
 from pure_nas.errors import DataError
 
 CONTENT = bytes(range(256)) * 20_000
@@ -69,17 +69,9 @@ def site() -> Iterator[Site]:
 
 
 def spec_of(site: Site, checksum: str = f"sha256:{DIGEST}") -> DatasetSpec:
-    return DatasetSpec(
-        name="stripes",
-        summary="stripes",
-        num_classes=2,
-        in_chans=1,
-        image_size=8,
-        flip=True,
-        load="nowhere:nothing",
-        files={"train": ("below/file.h5",)},
-        downloads={"train": (Download(url=site.url, folder="below", checksum=checksum),)},
-    )
+    download = Download(url=site.url, folder="below", checksum=checksum)
+    files = {"train": ("below/file.h5",)}
+    return replace(get_spec("galaxy10"), name="stripes", files=files, downloads={"train": (download,)})
 
 
 def test_a_file_is_downloaded_once(site: Site, data_dir: Path) -> None:

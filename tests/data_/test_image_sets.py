@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from dataset_files import listing_of, picture
@@ -31,19 +30,6 @@ def numbered(count: int) -> ImageSet:
 
 def streamed(paths: list[Path], size: int, labels: torch.Tensor, workers: int = 0) -> ImageSet:
     return ImageSet(StreamedPixels(EncodedImages(listing_of(paths), size, 3), workers), labels, NORMALISATION)
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> tuple[ImageSet, ImageSet]:
-    """The same 21 images in memory and in files."""
-    pictures = [picture(i, 8, 8) for i in range(21)]
-    paths = [tmp_path / f"{i}.png" for i in range(21)]
-    for each, path in zip(pictures, paths, strict=True):
-        each.save(path)
-    pixels = torch.from_numpy(np.stack([np.array(each).transpose(2, 0, 1) for each in pictures]))
-    labels = torch.arange(21) % 4
-    held = resident(pixels, labels, NORMALISATION)
-    return held, streamed(paths, 8, labels)
 
 
 @given(st.integers(2, 60), st.integers(2, 20), st.booleans())
@@ -142,18 +128,6 @@ def test_streamed_batches_do_not_depend_on_the_number_of_workers(tmp_path: Path)
         return torch.cat([x for x, _ in images.batches(2, generator=generator, augment=varied())])
 
     assert torch.equal(epoch(0), epoch(2))
-
-
-def test_streaming_leaves_the_global_generator_alone(pair: tuple[ImageSet, ImageSet]) -> None:
-    before = torch.get_rng_state()
-    list(pair[1].batches(8))
-    assert torch.equal(before, torch.get_rng_state())
-
-
-def test_streamed_subsets_have_the_statistics_of_their_images(pair: tuple[ImageSet, ImageSet]) -> None:
-    chosen = torch.tensor([3, 4, 9])
-    held, streamed = (images.subset(chosen).histogram(0) for images in pair)
-    assert torch.equal(held, streamed)
 
 
 @forks

@@ -177,18 +177,6 @@ def test_exponents_start_uniform_within_the_paper_bound_or_a_quarter_of_it(kind:
     assert float(weight.std()) == pytest.approx(bound / math.sqrt(3), rel=5e-2)
 
 
-@pytest.mark.parametrize("kind", [ConvPU, LogConv])
-@pytest.mark.parametrize(("per_channel", "shape"), [(False, ()), (True, (2, 1, 1))])
-def test_thresholds_start_where_they_are_told_and_can_be_frozen(
-    kind: type[ConvPU | LogConv], per_channel: bool, shape: tuple[int, ...]
-) -> None:
-    unit = kind(2, 3, threshold_init=-1.5, threshold_trainable=False, threshold_per_channel=per_channel)
-    assert torch.equal(unit.theta, torch.full(shape, -1.5))
-    assert not unit.theta.requires_grad
-    assert unit.weight.requires_grad
-    assert set(unit.state_dict()) == {"weight", "theta"}
-
-
 @pytest.mark.parametrize(
     ("kind", "settings_shown"),
     [(ConvPU, ", exponent_cap=20.0"), (LogConv, ""), (ComplexConvPU, ", exponent_cap=20.0, softening=0.5")],

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +8,7 @@ from hypothesis import example, given, settings
 from small_architectures import small_architectures
 
 from pure_nas.errors import ConfigError, UsageError
-from pure_nas.space.architecture import Architecture, halved
+from pure_nas.space.architecture import Architecture
 
 
 @given(small_architectures())
@@ -186,30 +184,6 @@ def test_twin_has_the_other_unit_in_every_block() -> None:
     twin = pure.with_unit("conv")
     assert twin.canonical() == Architecture.named("resnet56")
     assert twin.with_unit("product") == pure
-
-
-@given(small_architectures())
-@settings(deadline=None)
-def test_blocks_follow_one_another(architecture: Architecture) -> None:
-    blocks = list(architecture.blocks())
-    channels, size = architecture.stem.out_channels, architecture.stem.out_size
-    assert [block.unit.name for block in blocks] == [name for stage in architecture.units for name in stage]
-    for block in blocks:
-        assert (block.in_channels, block.in_size) == (channels, size)
-        assert block.out_size == (size if block.stride == 1 else halved(size))
-        assert (block.shortcut == "identity") is (block.stride == 1 and channels == block.out_channels)
-        assert block.unit_place.out_size == block.out_size
-        channels, size = block.out_channels, block.out_size
-    assert channels == architecture.out_channels
-
-
-@given(small_architectures())
-@settings(deadline=None)
-def test_distinct_blocks_stand_for_all_blocks(architecture: Architecture) -> None:
-    counted: Counter[str] = Counter()
-    for block, occurrences in architecture.distinct_blocks():
-        counted[repr(replace(block, name=""))] += occurrences
-    assert counted == Counter(repr(replace(block, name="")) for block in architecture.blocks())
 
 
 @pytest.mark.parametrize(
