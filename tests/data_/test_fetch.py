@@ -132,19 +132,3 @@ def test_what_is_in_the_place_of_a_file_or_folder_is_named_before_anything_is_do
             fetch(spec_of(site), folder, "train")
         assert caught.value.message == f"stripes cannot be stored in {folder}: {obstacle} is a file, not a folder."
         assert caught.value.hint.startswith("Move it away, or choose another data directory")
-
-
-def test_galaxy10_is_fetched_from_where_it_is_archived(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks.images import load_dataset
-
-    asked: list[str] = []
-
-    def refuse(request, **options: object) -> None:  # type: ignore[no-untyped-def]
-        asked.append(request.full_url)
-        raise TimeoutError("timed out")
-
-    monkeypatch.setattr("urllib.request.urlopen", refuse)
-    with pytest.raises(DataError, match=r"galaxy10 is not in .* and cannot be downloaded: timed out") as caught:
-        load_dataset("galaxy10", data_dir=data_dir)
-    assert asked == ["https://zenodo.org/records/10845026/files/Galaxy10_DECals.h5"]
-    assert str(data_dir / "Galaxy10_DECals.h5") in caught.value.hint

@@ -48,16 +48,6 @@ def test_batches_without_a_generator_come_in_order() -> None:
     assert labels == [[0, 1, 2], [3, 4, 5, 6]]
 
 
-def test_images_are_normalised_by_channel() -> None:
-    pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1).expand(2, 3, 8, 8)
-    images = resident(pixels, torch.arange(2), NORMALISATION)
-    batch, labels = next(images.batches(2))
-    assert batch.dtype == torch.float32
-    assert labels.dtype == torch.int64
-    expected = torch.tensor([(0 - 0.4) / 0.2, (0.2 - 0.5) / 0.25, (1 - 0.6) / 0.3])
-    torch.testing.assert_close(batch[0, :, 3, 5], expected)
-
-
 def test_statistics_equal_those_of_the_pixels() -> None:
     pixels = torch.randint(0, 256, (30, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     found = Normalisation.from_histogram(count_histogram(pixels))

@@ -115,6 +115,7 @@ def test_svhn_has_its_zeros_back_and_labels_match_their_images(data_dir: Path, m
         ("mnist", "MNIST/raw/train-labels-idx1-ubyte.gz"),
         ("fashion-mnist", "FashionMNIST/raw/train-images-idx3-ubyte.gz"),
         ("svhn", "train_32x32.mat"),
+        ("galaxy10", "Galaxy10_DECals.h5"),
     ],
 )
 def test_without_a_network_the_error_says_which_file_belongs_where(data_dir: Path, name: str, file: str) -> None:

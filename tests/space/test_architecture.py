@@ -21,12 +21,6 @@ def test_json_reads_back_as_the_same_architecture(architecture: Architecture) ->
     assert again.digest == architecture.digest
 
 
-def test_json_carries_a_schema_version_and_ends_in_a_newline() -> None:
-    text = Architecture.named("pure20").to_json()
-    assert json.loads(text)["schema"] == 1
-    assert text.endswith("}\n")
-
-
 @pytest.mark.parametrize(
     ("name", "blocks", "unit", "bottleneck"),
     [

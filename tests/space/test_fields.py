@@ -18,7 +18,7 @@ from held_images import resident
 from make_fields_page import page
 from pydantic import BaseModel
 
-from pure_nas.data.image_set import ImageSet, Normalisation
+from pure_nas.data.image_set import Normalisation
 from pure_nas.nn.network import build, parameter_kinds
 from pure_nas.space.architecture import OF_UNITS, Architecture
 from pure_nas.space.field import Described, descriptions
@@ -213,23 +213,13 @@ def test_every_field_of_a_recipe_is_read_by_training() -> None:
             read.add(name)
             return super().__getattribute__(name)
 
-    def images(count: int) -> ImageSet:
-        pixels, labels = torch.full((count, 1, 8, 8), 9, dtype=torch.uint8), torch.arange(count) % 2
-        return resident(pixels, labels, Normalisation((0.4,), (0.25,)))
-
+    pixels = torch.full((8, 1, 8, 8), 9, dtype=torch.uint8)
+    images = resident(pixels, torch.arange(8) % 2, Normalisation((0.4,), (0.25,)))
     architecture = Architecture(units=(("conv",),), base_width=2, in_chans=1, num_classes=2, image_size=8)
     recipe = Watched.usual(CONV, epochs=1, batch_size=4, gradient_clip_norm=1.0)
     read.clear()
-    training = Training(
-        build(architecture),
-        recipe,
-        train=images(8),
-        validation=images(4),
-        flip=True,
-        device=torch.device("cpu"),
-        seed=0,
-    )
-    training.run_epoch()
+    sets = {"train": images, "validation": images, "flip": True}
+    Training(build(architecture), recipe, **sets, device=torch.device("cpu"), seed=0).run_epoch()
     assert set(descriptions(Recipe)) - read <= {"optimizer"}
 
 
