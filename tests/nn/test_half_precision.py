@@ -32,6 +32,7 @@ def test_units_compute_in_float32_and_those_of_half_precision_give_the_dtype_of_
     wide = copy.deepcopy(narrow).float()
     with torch.no_grad():
         expected = wide(x.float())
+        assert expected.dtype == torch.float32
         assert torch.equal(narrow(x), expected.to(dtype))
         with torch.autocast("cpu", dtype=torch.bfloat16):
             assert torch.equal(narrow(x), expected.to(dtype))

@@ -13,6 +13,7 @@ from pure_nas.errors import ConfigError
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.catalogue import SPACES
+from pure_nas.space.parameters import Located
 from pure_nas.space.recipe import Recipe, WeightDecay
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import CONV, PRODUCT
@@ -179,28 +180,9 @@ def test_a_range_of_one_value_and_a_single_choice_are_fixed() -> None:
     assert space.count() == 1
 
 
-LOCATING = """
-    [architecture]
-    blocks_per_stage = { low = 1, high = 3 }
-    base_width = { choices = [8, 16] }
-    units = { choices = ["conv", "product"], per = "PER" }
-    threshold_init = { low = -1.0, high = 1.0 }
-    [recipe.learning_rate]
-    exponents = { low = 0.005, high = 0.1, log = true }
-    [recipe.weight_decay.exponents]
-    schedule = { choices = ["constant", "step"] }
-    start = { low = 1e-5, high = 1e-2, log = true }
-    end = { low = 1e-6, high = 1e-2, log = true }
-"""
-
-
-def located_space(per: str = "layer") -> SearchSpace:
-    return SearchSpace.from_toml(LOCATING.replace("PER", per))
-
-
-USUAL = Recipe.shared([CONV, PRODUCT], epochs=30)
+USUAL = Recipe.shared([CONV, PRODUCT], epochs=5, batch_size=16)
 OTHERS = {
-    "other fields": USUAL.model_copy(update={"momentum": 0.5, "epochs": 10}),
+    "other fields": USUAL.model_copy(update={"nesterov": True, "epochs": 10}),
     "other rates": USUAL.model_copy(
         update={"learning_rate": USUAL.learning_rate.model_copy(update={"exponents": 50.0, "thresholds": 3.0})}
     ),
@@ -209,17 +191,21 @@ CONVOLUTIONS = (("conv",),) * 4
 
 
 def candidate(units: Any = (("product",),) * 3, recipe: Recipe = USUAL, **fields: Any) -> Candidate:
-    return Candidate(Architecture(units=units, **fields), recipe)
+    return Candidate(Architecture(units=units, **{"base_width": 8, **fields}), recipe)
+
+
+def located(given: Candidate, per: str = "layer") -> Located:
+    return SearchSpace.from_toml(RICH.replace('per = "layer"', f'per = "{per}"')).parameters_of(given)
 
 
 def test_values_outside_are_named_and_the_walk_goes_on_with_the_candidates_structure() -> None:
     deep = (("product",) * 5, ("conv",), ("conv", "product"))
-    located = located_space().parameters_of(candidate(deep, base_width=64, threshold_init=(2.0, 0.0, 0.5)))
-    assert located.outside == ("blocks_per_stage.0", "base_width", "threshold_init.0")
-    assert located.params["units.0.4"] == "product"
-    assert located.params["threshold_init.2"] == 0.5
-    assert "threshold_init.1" not in located.params
-    assert set(located.params) == set(located.distributions)
+    found = located(candidate(deep, base_width=64, threshold_init=(3.5, 0.0, 0.5)))
+    assert found.outside == ("blocks_per_stage.0", "base_width", "threshold_init.0")
+    assert found.params["units.0.4"] == "product"
+    assert found.params["threshold_init.2"] == 0.5
+    assert "threshold_init.1" not in found.params
+    assert set(found.params) == set(found.distributions)
 
 
 @pytest.mark.parametrize(
@@ -233,14 +219,14 @@ def test_values_outside_are_named_and_the_walk_goes_on_with_the_candidates_struc
     ],
 )
 def test_units_that_are_decided_together_must_agree(per: str, units: Any, outside: tuple[str, ...]) -> None:
-    assert located_space(per).parameters_of(candidate(units)).outside == outside
+    assert located(candidate(units), per).outside == outside
 
 
 @pytest.mark.parametrize(
     ("given", "outside"),
     [
-        (candidate(image_size=64, relu_after_add=True), ("image_size", "relu_after_add")),
-        (candidate(recipe=OTHERS["other fields"]), ("momentum", "epochs")),
+        (candidate(image_size=64, zero_gamma=True), ("image_size", "zero_gamma")),
+        (candidate(recipe=OTHERS["other fields"]), ("nesterov", "epochs")),
         (candidate(CONVOLUTIONS), ("stages",)),
         (candidate(CONVOLUTIONS[:2], family="imagenet"), ("family", "stages")),
         # Settings and rates that the network lacks do not count.
@@ -248,11 +234,19 @@ def test_units_that_are_decided_together_must_agree(per: str, units: Any, outsid
     ],
 )
 def test_fixed_values_that_differ_are_outside(given: Candidate, outside: tuple[str, ...]) -> None:
-    assert located_space().parameters_of(given).outside == outside
+    assert located(given).outside == outside
 
 
 def test_the_first_pattern_that_fits_is_found() -> None:
-    text = '[architecture]\nblocks_per_stage = { low = 1, high = 2 }\nunits = { patterns = ["conv product", "conv"] }'
+    text = """
+        [run]
+        epochs = 5
+        batch_size = 16
+        [architecture]
+        base_width = 8
+        blocks_per_stage = { low = 1, high = 2 }
+        units = { patterns = ["conv product", "conv"] }
+    """
     patterns = SearchSpace.from_toml(text)
     assert patterns.parameters_of(candidate((("conv",),) * 3)).params["units"] == "conv product"
     assert patterns.parameters_of(candidate((("conv",), ("conv", "conv"), ("conv",)))).params["units"] == "conv"
@@ -261,8 +255,8 @@ def test_the_first_pattern_that_fits_is_found() -> None:
 
 @pytest.mark.parametrize("end", [None, 1e-4])
 def test_a_weight_decay_without_an_end_ends_where_it_starts(end: float | None) -> None:
-    decay = WeightDecay(schedule="step", start=1e-4, end=end)
+    decay = WeightDecay(schedule="cosine", start=1e-4, end=end)
     recipe = USUAL.model_copy(update={"weight_decay": USUAL.weight_decay.model_copy(update={"exponents": decay})})
-    located = located_space().parameters_of(candidate(recipe=recipe))
-    assert located.outside == ()
-    assert located.params["weight_decay.exponents.end"] == 1e-4
+    found = located(candidate(recipe=recipe))
+    assert found.outside == ()
+    assert found.params["weight_decay.exponents.end"] == 1e-4
