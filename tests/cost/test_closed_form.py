@@ -16,8 +16,6 @@ from pure_nas.nn.network import build
 from pure_nas.space.architecture import Architecture
 
 PARTS = ("params", "macs", "norm", "elementwise", "pooling", "flops")
-CIFAR = {20: 40.8, 32: 69.1, 44: 97.4, 56: 125.7, 110: 253.1, 272: 635.4}
-MMACS = {**CIFAR, 18: 1810, 34: 3660, 50: 4090, 101: 7800, 152: 11510}
 
 
 @settings(max_examples=30, deadline=None)
@@ -40,20 +38,19 @@ def test_the_layers_sum_to_the_whole(architecture: Architecture) -> None:
     assert len(set(names)) == len(names)
 
 
-def test_every_layer_is_named_and_shaped_as_in_the_network() -> None:
-    fields = {"base_width": 2, "bottleneck": True, "image_size": 19, "residual_scale": 0.1}
-    architecture = Architecture(family="imagenet", units=(("product",), ("conv", "product")), **fields)
+@settings(max_examples=30, deadline=None)
+@given(small_architectures())
+def test_every_layer_is_named_and_shaped_as_in_the_network(architecture: Architecture) -> None:
     network = build(architecture).eval()
     shapes: dict[str, tuple[int, ...]] = {}
     for name, module in network.named_modules():
         module.register_forward_hook(lambda _, __, out, name=name: shapes.update({name: tuple(out.shape[1:])}))
-    network(torch.zeros(1, 3, 19, 19))
+    network(torch.zeros(1, architecture.in_chans, architecture.image_size, architecture.image_size))
     for layer in layer_costs(architecture):
         block, _, last = layer.name.rpartition(".")
         if last in ("add", "scale"):
-            assert layer.out_shape == shapes[block]
-            assert layer.params == 0
-            assert layer.operation == {"add": "add", "scale": "times 0.1"}[last]
+            assert (layer.out_shape, layer.params) == (shapes[block], 0)
+            assert layer.operation == ("add" if last == "add" else f"times {architecture.residual_scale:g}")
         else:
             assert layer.out_shape == shapes[layer.name], layer.name
             assert layer.params == sum(each.numel() for each in network.get_submodule(layer.name).parameters())
@@ -69,11 +66,31 @@ def test_pure20_has_the_known_parts() -> None:
     assert cost.flops == cost.macs + cost.norm + cost.elementwise + cost.pooling
 
 
-@pytest.mark.parametrize(("depth", "mmacs"), MMACS.items())
-def test_known_networks_have_the_known_macs(depth: int, mmacs: float) -> None:
-    pure, resnet = (cost_of(Architecture.named(f"{name}{depth}")).macs for name in ("pure", "resnet"))
-    assert pure == resnet
-    assert pure / 1e6 == pytest.approx(mmacs, abs=0.05 if depth in CIFAR else 5)
+KNOWN = {
+    20: (40.8, 272_483, 269_731),
+    32: (69.1, 466_921, 464_169),
+    44: (97.4, 661_359, 658_607),
+    56: (125.7, 855_797, 853_045),
+    110: (253.1, 1_730_768, 1_728_016),
+    272: (635.4, 4_355_681, 4_352_929),
+    18: (1810, 11_689_520, 11_181_650),
+    34: (3660, 21_797_688, 21_289_818),
+    50: (4090, 25_557_048, 23_528_538),
+    101: (7800, 44_549_193, 42_520_683),
+    152: (11510, 60_192_858, 58_164_348),
+}
+"""Million MACs of each depth, and parameters with either shortcut (CIFAR) or with 1000 and 10 classes (ImageNet)."""
+
+
+@pytest.mark.parametrize(("depth", "known"), KNOWN.items())
+def test_known_networks_have_the_known_macs_and_sizes(depth: int, known: tuple[float, int, int]) -> None:
+    cifar, (mmacs, *sizes) = known[0] < 1000, known
+    fields = [{}, {"shortcut": "padding"} if cifar else {"num_classes": 10}]
+    for changed, size in zip(fields, sizes, strict=True):
+        pure, resnet = (Architecture.named(f"{name}{depth}", **changed) for name in ("pure", "resnet"))
+        assert cost_of(pure).params == size == cost_of(resnet).params + sum(pure.blocks_per_stage)  # a threshold each
+        assert cost_of(pure).macs == cost_of(resnet).macs
+    assert cost_of(Architecture.named(f"pure{depth}")).macs / 1e6 == pytest.approx(mmacs, abs=0.05 if cifar else 5)
 
 
 def test_spaces_and_the_closed_form_need_no_pytorch() -> None:

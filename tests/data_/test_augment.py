@@ -89,7 +89,6 @@ def test_images_are_laid_in_every_way_that_is_asked_for_and_in_no_other(augment:
 def test_all_eight_ways_are_equally_likely() -> None:
     draws = draw(8000, torch.Generator().manual_seed(0), varied(quarter_turns=True), stored=8, size=8)
     assert draws.orientation.bincount().min() > 900
-    assert draws.orientations == 8
 
 
 @given(st.integers(1, 6), st.integers(1, 3), st.integers(2, 9), st.integers(0, 4), st.booleans(), st.integers(0, 999))

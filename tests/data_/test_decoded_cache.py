@@ -59,15 +59,6 @@ def test_what_pillow_warns_about_becomes_one_line(
     assert re.fullmatch(r"Pillow warned \d+ times about the images, first of: Corrupt EXIF data\. .*\.", line)
 
 
-def test_nothing_is_said_of_large_images_which_are_read(
-    folder: Path, data_dir: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 200)
-    with caplog.at_level(logging.INFO):
-        assert len(load_dataset(folder, data_dir=data_dir).train_and_validation) == 24
-    assert caplog.messages == []
-
-
 def test_warnings_of_others_are_shown_as_ever() -> None:
     with pytest.warns(UserWarning, match="of mine"), pillow_warnings_counted():
         warnings.warn("of mine", stacklevel=1)

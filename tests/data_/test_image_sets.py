@@ -43,11 +43,6 @@ def test_an_epoch_shows_every_image_once_and_never_one_alone(count: int, batch_s
     assert len(shown.unique()) == len(shown) == count
 
 
-def test_batches_without_a_generator_come_in_order() -> None:
-    labels = [y.tolist() for _, y in numbered(7).batches(3)]
-    assert labels == [[0, 1, 2], [3, 4, 5, 6]]
-
-
 def test_statistics_equal_those_of_the_pixels() -> None:
     pixels = torch.randint(0, 256, (30, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     found = Normalisation.from_histogram(count_histogram(pixels))

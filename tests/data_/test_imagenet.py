@@ -161,14 +161,6 @@ def test_a_missing_and_an_extra_class_are_named(folders: Path, part: str) -> Non
     assert "--dataset path/to/folder" in caught.value.hint
 
 
-def test_a_class_without_images_is_named(folders: Path) -> None:
-    for path in (folders / "imagenet" / "train" / TENCH).iterdir():
-        path.unlink()
-    (folders / "imagenet" / "train" / TENCH / "notes.txt").write_text("nothing")
-    with pytest.raises(DataError, match=r"The class n01440764 \(tench\) has no images"):
-        load(folders)
-
-
 def test_without_any_file_it_is_said_where_they_are_had_and_where_they_belong(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"neither the folder .*imagenet/train nor .*ILSVRC2012_img_train\.tar"

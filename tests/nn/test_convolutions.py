@@ -53,12 +53,6 @@ def test_a_projection_is_a_strided_convolution_of_one_pixel(in_channels: int, st
         torch.testing.assert_close(found, expected)
 
 
-def test_the_state_dict_of_a_projection_does_not_tell_how_it_is_computed() -> None:
-    keys = [name for name, _ in ProjectionShortcut(8, 16, 2).named_parameters()]
-    assert keys == [name for name, _ in ProjectionShortcut(16, 32, 2).named_parameters()]
-    assert keys == ["conv.weight", "norm.weight", "norm.bias"]
-
-
 @pytest.mark.parametrize("form", [nn.Module.train, folded], ids=["trained", "scored"])
 def test_no_form_of_a_narrow_network_convolves_single_pixels_with_a_stride(
     form: Callable[[Network], nn.Module],

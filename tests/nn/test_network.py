@@ -1,4 +1,4 @@
-"""Networks have their known sizes, equal torchvision's where they should, and are reproducible."""
+"""Networks are what their architecture says, equal torchvision's where they should, and are reproducible."""
 
 from __future__ import annotations
 
@@ -14,39 +14,11 @@ from forked import in_a_fork
 import pure_nas.space.unit
 from pure_nas.errors import PureNasError
 from pure_nas.nn.folding import folded
-from pure_nas.nn.network import Network, build, build_unit, parameter_kinds
+from pure_nas.nn.network import build, build_unit, parameter_kinds
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.unit import BUILT_IN, CONV, UnitPlace
 
-CIFAR_COUNTS = {
-    20: (272_483, 269_731),
-    32: (466_921, 464_169),
-    44: (661_359, 658_607),
-    56: (855_797, 853_045),
-    110: (1_730_768, 1_728_016),
-    272: (4_355_681, 4_352_929),
-}
-IMAGENET_COUNTS = {
-    18: (11_689_520, 11_181_650),
-    34: (21_797_688, 21_289_818),
-    50: (25_557_048, 23_528_538),
-    101: (44_549_193, 42_520_683),
-    152: (60_192_858, 58_164_348),
-}
 HYBRID = Architecture(units=(("product", "conv"), ("conv", "product")), base_width=4, image_size=8)
-
-
-def count(architecture: Architecture) -> int:
-    with torch.device("meta"):
-        return sum(parameter.numel() for parameter in Network(architecture).parameters())
-
-
-@pytest.mark.parametrize(("depth", "counts"), [*CIFAR_COUNTS.items(), *IMAGENET_COUNTS.items()])
-def test_networks_have_the_known_sizes(depth: int, counts: tuple[int, int]) -> None:
-    name, values = ("shortcut", ("projection", "padding")) if depth in CIFAR_COUNTS else ("num_classes", (1000, 10))
-    for value, expected in zip(values, counts, strict=True):
-        pure, resnet = (Architecture.named(f"{family}{depth}", **{name: value}) for family in ("pure", "resnet"))
-        assert count(pure) == expected == count(resnet) + sum(pure.blocks_per_stage)  # a threshold each
 
 
 TORCHVISION = {
@@ -78,30 +50,6 @@ def test_all_conv_network_is_the_resnet_of_torchvision(depth: int) -> None:
         theirs.load_state_dict({in_torchvision(name): value for name, value in ours.state_dict().items()})
         x = torch.randn(2, 3, 64, 64)
         torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("shortcut", ["projection", "padding"])
-@pytest.mark.parametrize("bottleneck", [False, True])
-@pytest.mark.parametrize("family", ["cifar", "imagenet"])
-@pytest.mark.parametrize("image_size", [1, 7, 16])
-def test_blocks_have_the_sizes_that_the_architecture_says(
-    shortcut: str, bottleneck: bool, family: str, image_size: int
-) -> None:
-    fields = {"family": family, "shortcut": shortcut, "bottleneck": bottleneck, "image_size": image_size}
-    architecture = HYBRID.model_copy(update={"base_width": 3, **fields})
-    network = build(architecture).eval()
-    sizes: dict[str, tuple[int, ...]] = {}
-    for name, module in network.named_modules():
-        module.register_forward_hook(lambda _m, _i, out, name=name: sizes.update({name: tuple(out.shape)}))
-    logits = network(torch.randn(2, 3, image_size, image_size))
-    assert logits.shape == (2, 10)
-    stem = architecture.stem
-    assert sizes["stem.conv"] == (2, stem.out_channels, stem.conv_size, stem.conv_size)
-    assert sizes["stem"] == (2, stem.out_channels, stem.out_size, stem.out_size)
-    for block in architecture.blocks():
-        assert sizes[block.name] == (2, block.out_channels, block.out_size, block.out_size)
-        place = block.unit_place
-        assert sizes[f"{block.name}.unit"] == (2, place.out_channels, place.out_size, place.out_size)
 
 
 @pytest.mark.parametrize("bottleneck", [False, True])

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -50,11 +49,6 @@ def test_usual_names_are_the_usual_networks(name: str, blocks: tuple[int, ...], 
     assert (architecture.base_width, architecture.image_size, architecture.num_classes) == sizes
 
 
-def test_fields_override_those_of_a_name() -> None:
-    architecture = Architecture.named("pure18", num_classes=10, image_size=32, family="cifar")
-    assert (architecture.num_classes, architecture.image_size, architecture.family) == (10, 32, "cifar")
-
-
 @pytest.mark.parametrize(
     "name",
     ["", "pure", "pure2", "pure21", "vgg16", "pure1208", "resnet99999", "pure20x", "log-cnv-20", "log-conv20", "-20"],
@@ -72,32 +66,6 @@ def test_canonical_form_is_stable_and_keeps_the_digest(architecture: Architectur
     assert canonical.digest == architecture.digest
     read = architecture.model_copy(update={"softening": canonical.softening})  # product units do not read it
     assert list(canonical.blocks()) == list(read.blocks()) or architecture.unit_set != {"product"}
-
-
-@pytest.mark.parametrize(
-    "settings_",
-    [
-        {"threshold_init": (1.0, 2.0)},
-        {"threshold_trainable": False},
-        {"threshold_per_channel": True},
-        {"exponent_cap": None},
-        {"exponent_cap": 10.0},
-        {"relu_in_block": True},
-        {"relu_after_add": True},
-        {"family": "imagenet"},
-        {"base_width": 8},
-        {"bottleneck": True},
-        {"shortcut": "padding"},
-        {"residual_scale": 0.5},
-        {"zero_gamma": True},
-        {"in_chans": 1},
-        {"num_classes": 11},
-    ],
-)
-def test_settings_that_a_unit_reads_count(settings_: dict[str, object]) -> None:
-    units = (("product", "conv"), ("conv", "product"))
-    changed = Architecture.model_validate({"units": units, **settings_})
-    assert changed.digest != Architecture(units=units).digest
 
 
 def test_threshold_counts_only_in_stages_that_have_one() -> None:
@@ -207,8 +175,3 @@ def test_twin_has_the_other_unit_in_every_block() -> None:
 def test_broken_json_is_explained(text: str | bytes, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Architecture.from_json(text)
-
-
-def test_missing_file_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"none\.json cannot be read: No such file"):
-        Architecture.load(tmp_path / "none.json")

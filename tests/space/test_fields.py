@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import optuna
 import pytest
@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from pure_nas.data.image_set import Normalisation
 from pure_nas.nn.network import build, parameter_kinds
 from pure_nas.space.architecture import OF_UNITS, Architecture
-from pure_nas.space.field import Described, descriptions
+from pure_nas.space.field import descriptions
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import BUILT_IN, CONV, PRODUCT, RELUS, UNITS
@@ -38,16 +38,6 @@ def test_a_field_without_a_description_is_refused() -> None:
 
         class Wider(Architecture):
             extra: int = 3
-
-
-def test_described_fields_are_listed_in_the_docstring() -> None:
-    class Wider(Architecture):
-        """A wider network."""
-
-        extra: Annotated[int, Described("something more")] = 3
-
-    assert (Wider.__doc__ or "").startswith("A wider network.\n\nAttributes:\n    family: ")
-    assert (Wider.__doc__ or "").endswith("\n    extra: something more.")
 
 
 EVERYWHERE = """

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import optuna
 import pytest
 from space_samples import SMALL_SPACES, every_candidate, small_space
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.catalogue import SPACES, load_space
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import PRODUCT, get_unit
 
@@ -51,16 +49,6 @@ def test_no_network_of_a_space_is_smaller_or_larger_than_the_extremes(name: str)
     for measure in (lambda cost: cost.params, lambda cost: cost.flops):
         assert min(map(measure, everything)) == min(map(measure, smallest))
         assert max(map(measure, everything)) == max(map(measure, largest))
-
-
-@pytest.mark.parametrize("name", SPACES.places)
-def test_networks_of_a_shipped_space_lie_between_its_extremes(name: str) -> None:
-    space, study = load_space(name), optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
-    drawn = [space.suggest(study.ask()).architecture for _ in range(4)]
-    everything = (space.smallest_architectures(), drawn, space.largest_architectures())
-    smallest, between, largest = ([cost_of(each).params for each in architectures] for architectures in everything)
-    assert min(smallest) <= min(between)
-    assert max(between) <= max(largest)
 
 
 @pytest.mark.parametrize("name", SMALL_SPACES)

@@ -40,7 +40,6 @@ def faults_of(text: str) -> list[str]:
         ("base_width = { low = 1, high = 8, log = 1 }", "base_width.log: must be true or false, got 1"),
         ("base_width = { low = 1, hig = 8 }", 'base_width.hig: unknown key "hig"; did you mean "high"?'),
         ("base_width = {}", "base_width: must be a value, { choices = [...] } or { low = ..., high = ... }"),
-        ("threshold_init = -1000", "threshold_init: input should be greater than or equal to -50, got -1000"),
         ("threshold_init = [0, 0, 99]", "threshold_init.2: input should be less than or equal to 50, got 99"),
         ("threshold_init = [0, 0]", "threshold_init: lists 2 stages, but the network has 3"),
         ("threshold_init = []", "threshold_init: must list one value per stage"),
@@ -66,7 +65,6 @@ def test_a_fault_of_an_architecture_field_gives_one_line(line: str, fault: str) 
     ("units", "fault"),
     [
         ("7", 'units: must be a pattern such as "product"'),
-        ('["conv"]', 'units: must be a pattern such as "product"'),
         ('""', 'units: "" has a stage without a unit'),
         ('"conv | | conv"', 'units: "conv | | conv" has a stage without a unit'),
         ('"conv prodct"', 'units: There is no unit "prodct"; did you mean "product"?'),
@@ -134,17 +132,11 @@ def test_every_fault_of_a_file_is_listed_at_once() -> None:
     ]
 
 
-def test_a_syntax_error_names_the_file_and_the_line(tmp_path: Path) -> None:
-    path = tmp_path / "broken.toml"
-    path.write_text("schema = 1\n[architecture\n")
-    with pytest.raises(ConfigError, match=r"broken\.toml is not valid TOML: .*line 2"):
-        SearchSpace.load(path)
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"# fine\nsummary = '\xe9'", r"is not UTF-8 text \(line 2\)"),
+        (b"schema = 1\n[architecture\n", r"hostile\.toml is not valid TOML: .*line 2"),
         (b"", "architecture: is missing"),
         (b"x = " + b"[" * 5000, "is nested too deeply|is not valid TOML"),
         (b"x = " + b"9" * 5000, "is not valid TOML"),

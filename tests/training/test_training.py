@@ -243,11 +243,13 @@ def flipped(share: float) -> Damage:
     return flip
 
 
-OTHERS: list[Damage] = [lambda _: b"nonsense", lambda _: b"PK\x03\x04 cut"]
-
-
 @pytest.mark.parametrize(
-    "damage", [*map(cut, (0.0, 0.001, 0.5, 0.999)), *map(flipped, (0.0, 0.1, 0.5, 0.9, 0.99)), *OTHERS]
+    "damage",
+    [
+        *map(cut, (0.0, 0.001, 0.5, 0.999)),
+        *map(flipped, (0.0, 0.1, 0.5, 0.9, 0.99)),
+        *(lambda _, content=content: content for content in (b"nonsense", b"PK\x03\x04 cut")),
+    ],
 )
 def test_a_damaged_checkpoint_is_left_aside(damage: Damage, path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path.write_bytes(damage(saved(path)))
