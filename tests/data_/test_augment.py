@@ -123,8 +123,6 @@ def test_scaled_windows_equal_those_of_pytorch(stored: int, size: int, way: int,
 @settings(deadline=None, max_examples=40)
 def test_resized_windows_lie_in_the_image_and_have_the_asked_area_and_shape(share: float, stored: int) -> None:
     draws = draw(300, torch.Generator().manual_seed(0), varied(random_resized_crop=share), stored=stored, size=8)
-    assert draws.height is not None
-    assert draws.width is not None
     assert min(int(each.min()) for each in (draws.top, draws.left)) >= 0
     assert min(int(each.min()) for each in (draws.height, draws.width)) >= 1
     assert int((draws.top + draws.height).max()) <= stored
@@ -137,8 +135,6 @@ def test_resized_windows_lie_in_the_image_and_have_the_asked_area_and_shape(shar
 
 def test_resized_windows_are_of_every_size_and_shape() -> None:
     draws = draw(4000, torch.Generator().manual_seed(0), varied(random_resized_crop=0.08), stored=256, size=224)
-    assert draws.height is not None
-    assert draws.width is not None
     area = draws.height * draws.width / 256**2
     assert area.quantile(0.05) < 0.15
     assert area.quantile(0.95) > 0.8

@@ -40,7 +40,8 @@ def test_an_unknown_dataset_names_the_nearest_and_mentions_folders() -> None:
     assert "folder of images" in caught.value.hint
 
 
-def test_a_loader_that_cannot_be_imported_is_named(data_dir: Path) -> None:
+def test_a_loader_is_called_or_imported_and_named_where_it_cannot_be(data_dir: Path) -> None:
+    assert replace(get_spec("digits"), load=lambda _, part: part).read(data_dir, "train") == "train"
     with pytest.raises(PureNasError, match="no_such_module:load"):
         replace(get_spec("digits"), load="no_such_module:load").read(data_dir, "train")
 

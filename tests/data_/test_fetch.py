@@ -20,18 +20,13 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 @dataclass
 class Site:
-    """A web site of one file on this machine.
-
-    Attributes:
-        breaks: how many bytes are sent before each answer ends too early, one number an answer.
-        ranges: what each request asked for.
-    """
+    """A web site of one file on this machine."""
 
     url: str = ""
     content: bytes = CONTENT
     resumes: bool = True
-    breaks: list[int] = field(default_factory=list)
-    ranges: list[str | None] = field(default_factory=list)
+    breaks: list[int] = field(default_factory=list)  # after so many bytes an answer ends too early, one after the other
+    ranges: list[str | None] = field(default_factory=list)  # what each request asked for
 
 
 @pytest.fixture

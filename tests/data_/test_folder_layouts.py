@@ -146,7 +146,6 @@ AGAIN = "(holds the other classes again)"
         (below("PetImages", TRAIN) | {"__MACOSX": 0}, "", [f"{SYSTEM_SAID} __MACOSX (1)"]),
         (below("archive/PlantVillage", TRAIN) | {"__MACOSX": 0}, "", [f"{SYSTEM_SAID} __MACOSX (1)"]),
         (PARTS | {"pred": 1}, "", ["the folder pred (neither training, validation nor test)"]),
-        (PARTS | {"seg_pred/seg_pred": 1}, "", ["the folder seg_pred (neither training, validation nor test)"]),
         (PARTS | {"test": 1}, "", ["the folder test (no folder for each class)"]),
         (MASKS, "", ["folders next to those of images: masks (2)"]),
         (below("images", TRAIN) | {"annotations/a": 5}, "", ["folders next to those of images: annotations (1)"]),

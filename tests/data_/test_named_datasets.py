@@ -60,6 +60,12 @@ def test_a_senseless_share_names_itself_and_the_way_out(data_dir: Path, share: f
     assert "1 to 1437" in caught.value.hint
 
 
+@pytest.mark.parametrize("share", [True, float("nan"), "10"])
+def test_a_share_that_is_no_number_is_refused(data_dir: Path, share: float) -> None:
+    with pytest.raises(UsageError, match=f"validation: must be int or float, got {share!r}"):
+        load_dataset("digits", data_dir=data_dir, validation=share)
+
+
 def test_cifar10_is_read_from_the_official_files_and_its_test_batch_when_it_is_wanted(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -210,11 +210,6 @@ def export(unit: nn.Module, x: Tensor) -> Tensor:
     return program.module()(x)
 
 
-def compiled(unit: nn.Module, x: Tensor) -> list[Tensor]:
-    torch.compiler.reset()
-    return list(run(torch.compile(unit, fullgraph=True, backend="aot_eager"), x).values())
-
-
 TRANSFORMED: dict[str, Callable[[nn.Module, Tensor], object]] = {
     "hessian": lambda unit, x: torch.func.hessian(lambda x: unit(x).sum())(x),
     "jvp": lambda unit, x: torch.func.jvp(unit, (x,), (x,)),
@@ -222,7 +217,7 @@ TRANSFORMED: dict[str, Callable[[nn.Module, Tensor], object]] = {
     "grad": lambda unit, x: torch.func.grad(lambda x: unit(x).square().sum())(x),
     "trace": trace,
     "export": export,
-    "compile": compiled,
+    "compile": lambda unit, x: list(run(torch.compile(unit, fullgraph=True, backend="aot_eager"), x).values()),
 }
 
 

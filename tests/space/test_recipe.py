@@ -109,6 +109,11 @@ def test_a_resized_crop_covers_a_share_of_the_image(share: float) -> None:
         Recipe.usual(CONV, random_resized_crop=share)
 
 
+def test_nesterov_needs_momentum() -> None:
+    with pytest.raises(ConfigError, match="nesterov = true needs momentum > 0"):
+        Recipe.usual(CONV, nesterov=True, momentum=0.0)
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("field", ["learning_rate", "momentum", "gradient_clip_norm", "warmup_epochs"])
 def test_values_that_are_no_finite_number_are_refused(field: str, value: float) -> None:

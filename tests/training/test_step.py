@@ -21,7 +21,6 @@ from pure_nas.training.step import BatchScore, Execution, Step, apply_schedules,
 
 RECIPE = recipe(gradient_clip_norm=1.0, learning_rate_schedule="cosine", momentum=0.9)
 RECORD = "pure_nas.training.step.record_cuda_graph"
-"""On a GPU, which the tests below have a stand-in for."""
 Replay = Callable[[], None]
 Recorder = Callable[[Callable[[], BatchScore]], tuple[Replay, BatchScore]]
 
