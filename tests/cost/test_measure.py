@@ -59,12 +59,12 @@ def test_activation_memory_is_of_an_image_without_parameters_and_counts_shared_s
             self.scale = nn.Parameter(torch.ones(SHAPE))
 
         def forward(self, x: Tensor) -> Tensor:
-            grown = torch.exp(x * self.scale)  # exp saves its result
-            return (grown[:, :1] * grown[:, 1:]).sum()  # and its halves are saved as views of it
+            grown = torch.exp(x * self.scale) * self.scale  # exp saves its result
+            return (grown[:, :1] * grown[:, 1:]).sum()  # halves are saved as views
 
     elements = 2 * 9 * 9
-    # x for the gradient of scale, and exp's result.
-    assert activation_bytes(Views(), SHAPE) == 2 * elements * FLOAT
+    # x and exp's result for the gradients of scale, and what was grown; not scale.
+    assert activation_bytes(Views(), SHAPE) == 3 * elements * FLOAT
 
 
 def test_saved_bytes_are_those_of_a_call() -> None:

@@ -154,7 +154,7 @@ def test_on_a_gpu_recorded_and_compiled_steps_learn_what_eager_ones_learn(execut
 
 def test_a_layer_that_is_skipped_in_some_steps_learns_in_the_others() -> None:
     learner = network()
-    block = learner.stages[0][1]
+    block = learner.stages[0][0]
     before, step = block.conv1.weight.detach().clone(), step_of(learner)
     images, labels = next(stripes(48, 0).batches(48))
     block.forward = lambda x: x
