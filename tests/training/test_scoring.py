@@ -33,6 +33,7 @@ def test_a_score_is_that_of_a_plain_loop(batch_size: int | None) -> None:
         logits = network.eval()(pixels)
     assert score.error == (logits.argmax(1) != labels).float().mean().item()
     assert score.loss == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-5)
+    assert score.accuracy == 1 - score.error
 
 
 @pytest.mark.parametrize("mode", [True, False])
