@@ -7,6 +7,7 @@ from space_samples import SMALL_SPACES, every_candidate, small_space
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.space.architecture import Architecture
+from pure_nas.space.axis import Axis
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import PRODUCT, get_unit
 
@@ -72,11 +73,12 @@ def labels(*units: str) -> list[str]:
     return [f"{unit} {size}" for unit in units for size in ("small", "middle", "large")]
 
 
-def test_depths_are_the_smallest_the_middle_and_the_largest() -> None:
+def test_depths_and_values_are_sorted_from_the_smallest_to_the_largest() -> None:
     assert SearchSpace.from_toml(HYBRID).depths() == ((1, 1, 1), (5, 5, 5), (9, 9, 9))
     assert small_space("units per stage").depths() == ((1, 1, 1), (2, 2, 2))
     assert small_space("units per network").depths() == ((1, 2, 1), (2, 2, 1), (3, 2, 4))
     assert small_space("one network").depths() == ((2, 2, 2),)
+    assert Axis((None, 20.0, 4.0)).values == (4.0, 20.0, None)  # without a bound is the largest
 
 
 def test_baselines_are_networks_of_one_unit_with_the_middle_width() -> None:
