@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pure_nas.analysis.convergence import CurveKind, accuracies, convergence_of, reached, speed_of
+from pure_nas.analysis.convergence import CurveKind, convergence_of, reached, speed_of
 
 
 def record(epoch: int, train: float, error: float | None = None, seconds: float = 2.0) -> dict[str, Any]:
@@ -32,23 +30,6 @@ def test_an_accuracy_is_reached_at_the_first_epoch_that_has_it(
 ) -> None:
     assert reached(SCORED, target, kind) == found
     assert reached([], target, kind) is None
-
-
-def test_a_curve_is_of_the_images_that_are_asked_for() -> None:
-    assert accuracies(SCORED, "training") == [0.3, 0.5, 0.7, 0.9]
-    assert accuracies(SCORED, "validation") == pytest.approx([0.4, None, 0.8, 0.6])
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.floats(0, 1))
-def test_no_earlier_epoch_has_the_accuracy(values: list[float], target: float) -> None:
-    curve = [record(index + 1, value) for index, value in enumerate(values)]
-    found = reached(curve, target, "training")
-    if found is None:
-        assert max(values) < target
-    else:
-        epoch, seconds = found
-        assert max(values[: epoch - 1], default=-1.0) < target <= values[epoch - 1] + 1e-9
-        assert seconds == 2.0 * epoch
 
 
 def test_seeds_that_never_reach_it_are_counted_and_left_out_of_the_mean() -> None:

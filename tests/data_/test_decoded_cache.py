@@ -1,20 +1,17 @@
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import re
 import warnings
 from pathlib import Path
 
-import numpy as np
 import pytest
 from dataset_files import picture
 from image_zoo import ZOO
 
 from benchmarks.images import load_dataset
 from pure_nas.data import decoded_cache
-from pure_nas.data.dataset import Dataset
 from pure_nas.data.decode import pillow_warnings_counted
 from pure_nas.errors import DataError
 
@@ -33,23 +30,19 @@ def decodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-def load(folder: Path, data_dir: Path) -> Dataset:
-    return load_dataset(folder, data_dir=data_dir)
-
-
 def test_the_second_start_decodes_nothing_but_what_has_changed(
     folder: Path, data_dir: Path, decodings: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second = load(folder, data_dir), load(folder, data_dir)
+    first, second = load_dataset(folder, data_dir=data_dir), load_dataset(folder, data_dir=data_dir)
     assert decodings == [24]
     assert first.fingerprint == second.fingerprint
     first.test()
     second.test()
     assert decodings == [24, 9]
     monkeypatch.setattr(decoded_cache, "_FORMAT", decoded_cache._FORMAT + 1)
-    assert load(folder, data_dir).fingerprint == first.fingerprint
+    assert load_dataset(folder, data_dir=data_dir).fingerprint == first.fingerprint
     picture(5).save(folder / "train" / "dog" / "000.png")
-    assert load(folder, data_dir).fingerprint != first.fingerprint
+    assert load_dataset(folder, data_dir=data_dir).fingerprint != first.fingerprint
     assert decodings == [24, 9, 24, 24]
 
 
@@ -61,18 +54,9 @@ def test_what_pillow_warns_about_becomes_one_line(
         name = folder / "train" / "cat" / f"{number}.jpg"
         name.write_bytes(ZOO["EXIF with an entry cut short"]())
     with caplog.at_level(logging.INFO):
-        load(folder, data_dir)
+        load_dataset(folder, data_dir=data_dir)
     (line,) = caplog.messages
     assert re.fullmatch(r"Pillow warned \d+ times about the images, first of: Corrupt EXIF data\. .*\.", line)
-
-
-def test_nothing_is_said_of_large_images_which_are_read(
-    folder: Path, data_dir: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 200)
-    with caplog.at_level(logging.INFO):
-        assert len(load(folder, data_dir).train_and_validation) == 24
-    assert caplog.messages == []
 
 
 def test_warnings_of_others_are_shown_as_ever() -> None:
@@ -84,13 +68,13 @@ def test_warnings_of_others_are_shown_as_ever() -> None:
 def test_an_entry_in_which_a_bit_is_another_is_made_again(
     folder: Path, data_dir: Path, decodings: list[int], pattern: str
 ) -> None:
-    first = load(folder, data_dir)
+    first = load_dataset(folder, data_dir=data_dir)
     (path,) = (data_dir / "decoded").glob(pattern)
     content = bytearray(path.read_bytes())
     content[-40] ^= 1
     path.write_bytes(content)
     for _ in range(2):
-        assert load(folder, data_dir).fingerprint == first.fingerprint
+        assert load_dataset(folder, data_dir=data_dir).fingerprint == first.fingerprint
     assert decodings == [24, 24]
 
 
@@ -98,22 +82,9 @@ def test_corrupt_files_are_remembered(folder: Path, data_dir: Path, decodings: l
     (folder / "train" / "dog" / "001.png").write_bytes(b"nothing")
     for _ in range(2):
         with pytest.raises(DataError, match=r"1 of 24 .*train/dog/001\.png \(not an image\)"):
-            load(folder, data_dir)
+            load_dataset(folder, data_dir=data_dir)
     assert load_dataset(folder, data_dir=data_dir, skip_corrupt=True).skipped == 1
     assert decodings == [24]
-
-
-def test_a_full_disk_is_not_fatal_and_leaves_no_pieces(
-    folder: Path, data_dir: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(file: object, pixels: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(np, "save", full)
-    with caplog.at_level(logging.WARNING):
-        load(folder, data_dir)
-    assert "No space left on device" in caplog.text
-    assert list((data_dir / "decoded").iterdir()) == []
 
 
 def test_what_a_kill_left_long_ago_is_removed_with_the_next_entry(folder: Path, data_dir: Path) -> None:
@@ -124,5 +95,5 @@ def test_what_a_kill_left_long_ago_is_removed_with_the_next_entry(folder: Path, 
         (folder_of_cache / name).touch()
         os.utime(folder_of_cache / name, (0, 0))
     os.utime(folder_of_cache / names[1])  # another process writes it
-    load(folder, data_dir)
+    load_dataset(folder, data_dir=data_dir)
     assert {path.name for path in folder_of_cache.glob(".*")} == {names[1], ".keep.me"}

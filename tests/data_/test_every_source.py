@@ -99,7 +99,9 @@ def test_a_cache_that_cannot_be_made_is_not_fatal(
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "gone"])
-def test_what_is_kept_is_made_again_when_it_is_damaged(source: Load, data_dir: Path, damage: str) -> None:
+def test_what_is_kept_is_made_again_when_it_is_damaged(
+    source: Load, data_dir: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
     first = source().fingerprint
     kept = [path for path in (data_dir / "decoded").iterdir() if path.suffix != ".lock"]
     for path in kept:
@@ -109,3 +111,4 @@ def test_what_is_kept_is_made_again_when_it_is_damaged(source: Load, data_dir: P
             path.write_bytes(content[:-10] if damage == "cut" else b"")
         assert source().fingerprint == first
         assert len(path.read_bytes()) == len(content)
+    assert ("it is made again" in caplog.text) is (damage != "gone")

@@ -4,14 +4,14 @@ import hashlib
 import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from pure_nas.data.sources.fetch import fetch
-from pure_nas.data.sources.registry import DatasetSpec, Download
+from pure_nas.data.sources.registry import DatasetSpec, Download, get_spec
 from pure_nas.errors import DataError
 
 CONTENT = bytes(range(256)) * 20_000
@@ -20,18 +20,13 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 @dataclass
 class Site:
-    """A web site of one file on this machine.
-
-    Attributes:
-        breaks: how many bytes are sent before each answer ends too early, one number an answer.
-        ranges: what each request asked for.
-    """
+    """A web site of one file on this machine."""
 
     url: str = ""
     content: bytes = CONTENT
     resumes: bool = True
-    breaks: list[int] = field(default_factory=list)
-    ranges: list[str | None] = field(default_factory=list)
+    breaks: list[int] = field(default_factory=list)  # after so many bytes an answer ends too early, one after the other
+    ranges: list[str | None] = field(default_factory=list)  # what each request asked for
 
 
 @pytest.fixture
@@ -69,17 +64,9 @@ def site() -> Iterator[Site]:
 
 
 def spec_of(site: Site, checksum: str = f"sha256:{DIGEST}") -> DatasetSpec:
-    return DatasetSpec(
-        name="stripes",
-        summary="stripes",
-        num_classes=2,
-        in_chans=1,
-        image_size=8,
-        flip=True,
-        load="nowhere:nothing",
-        files={"train": ("below/file.h5",)},
-        downloads={"train": (Download(url=site.url, folder="below", checksum=checksum),)},
-    )
+    download = Download(url=site.url, folder="below", checksum=checksum)
+    files = {"train": ("below/file.h5",)}
+    return replace(get_spec("galaxy10"), name="stripes", files=files, downloads={"train": (download,)})
 
 
 def test_a_file_is_downloaded_once(site: Site, data_dir: Path) -> None:
@@ -140,19 +127,3 @@ def test_what_is_in_the_place_of_a_file_or_folder_is_named_before_anything_is_do
             fetch(spec_of(site), folder, "train")
         assert caught.value.message == f"stripes cannot be stored in {folder}: {obstacle} is a file, not a folder."
         assert caught.value.hint.startswith("Move it away, or choose another data directory")
-
-
-def test_galaxy10_is_fetched_from_where_it_is_archived(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks.images import load_dataset
-
-    asked: list[str] = []
-
-    def refuse(request, **options: object) -> None:  # type: ignore[no-untyped-def]
-        asked.append(request.full_url)
-        raise TimeoutError("timed out")
-
-    monkeypatch.setattr("urllib.request.urlopen", refuse)
-    with pytest.raises(DataError, match=r"galaxy10 is not in .* and cannot be downloaded: timed out") as caught:
-        load_dataset("galaxy10", data_dir=data_dir)
-    assert asked == ["https://zenodo.org/records/10845026/files/Galaxy10_DECals.h5"]
-    assert str(data_dir / "Galaxy10_DECals.h5") in caught.value.hint

@@ -76,17 +76,6 @@ def test_the_same_images_are_the_same_dataset_however_their_folders_are_called(t
     assert len(prints) == 1
 
 
-@pytest.mark.parametrize("wrapping", ["PetImages", "archive/PlantVillage"])
-def test_classes_in_a_folder_of_their_own_are_found_and_what_is_next_to_it_is_said(
-    tmp_path: Path, wrapping: str
-) -> None:
-    write_classes(tmp_path / "photos" / wrapping, TRAIN)
-    (tmp_path / "photos" / "__MACOSX").mkdir()
-    loaded = load(tmp_path / "photos")
-    assert loaded.classes == ("cat", "dog")
-    assert loaded.passed_over == ("hidden and system files and folders: __MACOSX (1)",)
-
-
 @pytest.mark.parametrize("classes", [("bus", "car", "train"), ("invalid", "valid"), ("mask", "no_mask")])
 def test_classes_that_read_like_parts_or_masks_stay_classes(tmp_path: Path, classes: tuple[str, ...]) -> None:
     write_classes(tmp_path / "photos", {**dict.fromkeys(classes, 10), "pred": 4})
@@ -139,71 +128,56 @@ def test_a_folder_that_cannot_be_used_is_explained(tmp_path: Path, places: str, 
     assert hint in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["seg_pred/seg_pred", "pred", "test"])
-def test_images_without_labels_beside_parts_are_passed_over_and_said(tmp_path: Path, name: str) -> None:
+def below(folder: str, classes: dict[str, int]) -> dict[str, int]:
+    return {f"{folder}/{name}": count for name, count in classes.items()}
+
+
+PARTS = below("train", TRAIN) | below("val", OTHER)
+MASKS = {f"archive/{name}/{kind}": count for name, count in TRAIN.items() for kind in ("images", "masks")}
+SYSTEM = ("@eaDir", "__MACOSX", ".ipynb_checkpoints", "Thumbnails")
+LEFT = {f"{place}{name}/cat": 1 for name in SYSTEM for place in ("", "train/", "train/cat/")}
+SYSTEM_SAID = "hidden and system files and folders:"
+AGAIN = "(holds the other classes again)"
+
+
+@pytest.mark.parametrize(
+    ("folders", "files", "said"),
+    [
+        (below("PetImages", TRAIN) | {"__MACOSX": 0}, "", [f"{SYSTEM_SAID} __MACOSX (1)"]),
+        (below("archive/PlantVillage", TRAIN) | {"__MACOSX": 0}, "", [f"{SYSTEM_SAID} __MACOSX (1)"]),
+        (PARTS | {"pred": 1}, "", ["the folder pred (neither training, validation nor test)"]),
+        (PARTS | {"test": 1}, "", ["the folder test (no folder for each class)"]),
+        (MASKS, "", ["folders next to those of images: masks (2)"]),
+        (below("images", TRAIN) | {"annotations/a": 5}, "", ["folders next to those of images: annotations (1)"]),
+        (TRAIN | below("photos", TRAIN), "", [f"the folder photos {AGAIN}"]),
+        (below("train", TRAIN) | below("train/photos", TRAIN), "", [f"the folder train/photos {AGAIN}"]),
+        (
+            below("train", TRAIN) | LEFT,
+            "train/cat/._000.png train/dog/._000.png train/cat/Thumbs.db",
+            [f"{SYSTEM_SAID} .ipynb_checkpoints (3), @eaDir (3), Thumbnails (3), __MACOSX (3) and 2 more"],
+        ),
+        (
+            PARTS,
+            "train/cat/a.gif train/dog/b.GIF val/dog/c.heic train/cat/readme train/1.png",
+            [
+                "images outside the folders of classes: train (1)",
+                "files that end in .gif (2), .heic (1), no ending (1)",
+            ],
+        ),
+    ],
+)
+def test_what_is_no_image_of_a_class_is_passed_over_and_said(
+    tmp_path: Path, folders: dict[str, int], files: str, said: list[str]
+) -> None:
     root = tmp_path / "photos"
-    write_classes(root / "train", TRAIN)
-    write_classes(root / "val", OTHER)
-    (root / name).mkdir(parents=True)
-    picture(1).save(root / name / "1.png")
-    loaded = load(root)
-    assert len(loaded.test()) == 6
-    (said,) = loaded.passed_over
-    assert said.startswith(f"the folder {name.partition('/')[0]} (")
-
-
-def test_masks_and_annotations_beside_images_are_no_images(tmp_path: Path) -> None:
-    for name in ("cat", "dog"):
-        write_classes(tmp_path / "radiographs" / "archive" / name, {"images": 10, "masks": 10})
-    write_classes(tmp_path / "birds" / "images", TRAIN)
-    write_classes(tmp_path / "birds" / "annotations", {"trimaps": 5})
-    found, birds = load(tmp_path / "radiographs"), load(tmp_path / "birds")
-    assert found.classes == birds.classes == ("cat", "dog")
-    assert len(found.train_and_validation) + len(found.test()) == 20
-    assert found.passed_over == ("folders next to those of images: masks (2)",)
-    assert birds.passed_over == ("folders next to those of images: annotations (1)",)
-
-
-@pytest.mark.parametrize("inside", ["", "train"])
-def test_a_copy_of_all_classes_among_them_is_no_class(tmp_path: Path, inside: str) -> None:
-    root = tmp_path / "flowers"
-    write_classes(root / inside, TRAIN)
-    write_classes(root / inside / "flowers", TRAIN)
-    loaded = load(root)
-    assert loaded.classes == ("cat", "dog")
-    (said,) = loaded.passed_over
-    assert said.endswith("flowers (holds the other classes again)")
-
-
-def test_what_systems_leave_is_no_class_and_no_image(tmp_path: Path) -> None:
-    root = tmp_path / "photos"
-    write_classes(root / "train", TRAIN)
-    for left in ("@eaDir", "__MACOSX", ".ipynb_checkpoints", "Thumbnails"):
-        for place in (root, root / "train", root / "train" / "cat"):
-            (place / left / "cat").mkdir(parents=True)
-            picture(1).save(place / left / "cat" / "1.png")
-    picture(2).save(root / "train" / "cat" / "._000.png")
-    picture(2).save(root / "train" / "dog" / "._000.png")
-    (root / "train" / "cat" / "Thumbs.db").write_bytes(b"")
-    loaded = load(root)
-    assert loaded.classes == ("cat", "dog")
-    assert len(loaded.train_and_validation) == 20
-    (said,) = loaded.passed_over
-    assert said.startswith("hidden and system files and folders: .ipynb_checkpoints (3), @eaDir (3), ")
-    assert "and 2 more" in said
-
-
-def test_files_that_cannot_be_read_are_counted_by_their_ending(tmp_path: Path) -> None:
-    root = tmp_path / "photos"
-    write_classes(root / "train", TRAIN)
-    write_classes(root / "test", OTHER)
-    for name in ("train/cat/a.gif", "train/dog/b.GIF", "test/dog/c.heic", "train/cat/readme"):
+    write_classes(root, folders)
+    for name in files.split():
         (root / name).write_bytes(b"")
-    picture(1).save(root / "train" / "1.png")
-    assert load(root).passed_over == (
-        "images outside the folders of classes: train (1)",
-        "files that end in .gif (2), .heic (1), no ending (1)",
-    )
+    loaded = load(root)
+    assert loaded.classes == ("cat", "dog")
+    images = [loaded.train_and_validation, *([loaded.test()] if loaded.test_size else [])]
+    assert sum(map(len, images)) == (26 if "val/cat" in folders else 20)
+    assert list(loaded.passed_over) == said
 
 
 def test_names_that_cannot_be_printed_are_said_all_the_same(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from functools import partial
-from itertools import product
 
 import numpy as np
 import pytest
@@ -120,18 +119,34 @@ def gray_with_alpha(values: NDArray[np.int64]) -> bytes:
     return colours16(np.stack([values, np.full_like(values, 65535)], axis=2))
 
 
+def gray_with_a_transparent_shade(values: NDArray[np.int64]) -> bytes:
+    return encoded(Image.fromarray(values.astype(np.uint16)), transparency=257)
+
+
+FULL = np.arange(65536).reshape(256, 256)
+DARK = [RAMP.clip(0, brightest) for brightest in (1, 10, 100, 255)]
+
+
 @pytest.mark.parametrize(
-    ("written", "bits"),
+    ("written", "values", "expected", "error"),
     [
-        *product((gray16, gray_with_alpha), (8, 10, 12, 14, 16)),
-        *product((whole_numbers,), (8, 12, 16, 20, 24, 30, 31)),
+        *((gray16, RAMP * (2**bits - 1) // 255, RAMP, 1) for bits in (8, 10, 12, 14, 16)),
+        *((gray_with_alpha, RAMP * (2**bits - 1) // 255, RAMP, 1) for bits in (8, 10, 12, 14, 16)),
+        *((whole_numbers, RAMP * (2**bits - 1) // 255, RAMP, 1) for bits in (8, 12, 16, 20, 24, 30, 31)),
+        (whole_numbers, RAMP * 4095 // 255 - 1024, RAMP, 1),
+        *((gray16, dark * factor, dark, error) for dark in DARK for factor, error in ((256, 1), (257, 0))),
+        (gray16, FULL, (FULL + 128) // 257, 0),
+        (gray_with_a_transparent_shade, RAMP * 257, np.where(RAMP == 1, 255, RAMP), 0),
     ],
 )
-def test_values_of_fewer_bits_than_their_file_keep_their_contrast(
-    written: Callable[[NDArray[np.int64]], bytes], bits: int
+def test_values_of_more_than_8_bits_use_the_range_of_8_and_keep_their_contrast(
+    written: Callable[[NDArray[np.int64]], bytes],
+    values: NDArray[np.int64],
+    expected: NDArray[np.int64],
+    error: int,
 ) -> None:
-    pixels = decode_image(written(RAMP * (2**bits - 1) // 255), 256, 1)[0]
-    assert (np.abs(pixels.astype(int) - RAMP) <= 1).all()
+    pixels = decode_image(written(values), 256, 1)[0]
+    assert (np.abs(pixels.astype(int) - expected) <= error).all()
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
@@ -179,30 +194,6 @@ def test_inks_of_fewer_bits_than_their_file_keep_their_contrast() -> None:
 def test_planes_of_16_bits_are_refused() -> None:
     with pytest.raises(CorruptImageError, match="plane of its own"):
         decode_image(colours16_tiff(np.stack([RAMP] * 3, axis=2), planes=True), 16, 3)
-
-
-def test_negative_numbers_keep_their_contrast() -> None:
-    pixels = decode_image(whole_numbers(RAMP * 4095 // 255 - 1024), 256, 1)[0]
-    assert (np.abs(pixels.astype(int) - RAMP) <= 1).all()
-
-
-@pytest.mark.parametrize("brightest", [1, 10, 100, 255])
-@pytest.mark.parametrize(("factor", "error"), [(256, 1), (257, 0)])
-def test_eight_bits_widened_to_sixteen_are_those_eight_bits(brightest: int, factor: int, error: int) -> None:
-    dark = RAMP.clip(0, brightest)
-    pixels = decode_image(gray16(dark * factor), 256, 1)[0]
-    assert (np.abs(pixels.astype(int) - dark) <= error).all()
-
-
-def test_sixteen_bits_that_use_their_range_are_divided_by_257() -> None:
-    values = np.arange(65536).reshape(256, 256)
-    assert (decode_image(gray16(values), 256, 1)[0] == (values + 128) // 257).all()
-
-
-def test_a_transparent_shade_of_sixteen_bits_shows_white() -> None:
-    image = Image.fromarray((RAMP * 257).astype(np.uint16))
-    pixels = decode_image(encoded(image, transparency=257), 256, 1)[0]
-    assert (pixels == np.where(RAMP == 1, 255, RAMP)).all()
 
 
 def test_a_very_large_image_is_read_and_pillows_limit_is_as_before(monkeypatch: pytest.MonkeyPatch) -> None:

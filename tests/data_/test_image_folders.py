@@ -8,7 +8,6 @@ import torch
 from dataset_files import picture, unnormalised, write_classes
 
 from benchmarks.images import load_dataset
-from pure_nas.data.dataset import Dataset
 from pure_nas.errors import DataError, UsageError
 
 
@@ -47,8 +46,7 @@ def test_no_test_image_is_read_before_it_is_asked_for(folder: Path, data_dir: Pa
 def test_a_val_folder_beside_train_and_test_is_the_validation_part(folder: Path, data_dir: Path) -> None:
     write_classes(folder / "val", {"cat": 2, "dog": 1, "owl": 1})
     loaded = load_dataset(folder, data_dir=data_dir)
-    assert (len(loaded.train), len(loaded.validation), len(loaded.test())) == (24, 4, 9)
-    assert len(loaded.train_and_validation) == 28
+    assert [len(part) for part in (loaded.train, loaded.validation, loaded.train_and_validation)] == [24, 4, 28]
     with pytest.raises(UsageError, match="holds the validation images"):
         load_dataset(folder, data_dir=data_dir, validation=0.2)
 
@@ -66,23 +64,12 @@ def test_classes_in_one_folder_are_split_in_three_and_test_never_moves(tmp_path:
     first, second = (load_dataset(tmp_path / "pets", data_dir=data_dir, seed=seed) for seed in (0, 1))
     assert (len(first.train), len(first.validation), len(first.test())) == (48, 6, 6)
     assert first.fingerprint != second.fingerprint
-    shift = torch.tensor(first.mean) - torch.tensor(second.mean)
-    assert shift.abs().max() > 0
-    assert torch.equal(raw_pixels(first, test=True), raw_pixels(second, test=True))
-    everything = torch.cat([raw_pixels(first), raw_pixels(first, test=True)])
-    assert len(everything.unique(dim=0)) == 60
-
-
-def raw_pixels(loaded: Dataset, *, test: bool = False) -> torch.Tensor:
-    """Images as they were before normalisation, (N, C, H, W), uint8."""
-    return unnormalised(pixels(loaded.test() if test else loaded.train_and_validation), loaded)
-
-
-def test_a_class_of_one_image_stays_in_train(tmp_path: Path, data_dir: Path) -> None:
-    write_classes(tmp_path / "train", {"cat": 6, "dog": 6, "owl": 1})
-    loaded = load_dataset(tmp_path, data_dir=data_dir)
-    assert 2 in loaded.train.labels
-    assert 2 not in loaded.validation.labels
+    test, other, rest = (
+        unnormalised(pixels(images), loaded)
+        for images, loaded in ((first.test(), first), (second.test(), second), (first.train_and_validation, first))
+    )
+    assert torch.equal(test, other)
+    assert len(torch.cat([test, rest]).unique(dim=0)) == 60
 
 
 def test_the_fingerprint_changes_with_data_split_and_size(folder: Path, data_dir: Path) -> None:
@@ -94,12 +81,6 @@ def test_the_fingerprint_changes_with_data_split_and_size(folder: Path, data_dir
     others = [fingerprint(seed=1), fingerprint(image_size=8), fingerprint(validation=4), fingerprint(limit=12)]
     picture(99).save(folder / "train" / "cat" / "000.png")
     assert len({same, *others, fingerprint()}) == 6
-
-
-def test_the_fingerprint_does_not_depend_on_where_the_folder_is(folder: Path, data_dir: Path) -> None:
-    before = load_dataset(folder, data_dir=data_dir).fingerprint
-    moved = folder.rename(folder.parent / "elsewhere")
-    assert load_dataset(moved, data_dir=data_dir).fingerprint == before
 
 
 def test_a_limit_keeps_the_proportions_and_leaves_most_images_to_train_on(folder: Path, data_dir: Path) -> None:
@@ -208,12 +189,6 @@ def test_an_unreadable_folder_is_named(folder: Path, data_dir: Path, monkeypatch
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(DataError, match=r"dog cannot be read: Permission denied"):
         load_dataset(folder, data_dir=data_dir)
-
-
-def test_a_link_to_nowhere_is_named(folder: Path, data_dir: Path) -> None:
-    (folder / "train" / "cat" / "gone.png").symlink_to(folder / "gone.png")
-    with pytest.raises(DataError, match=r"gone\.png cannot be read: No such file"):
-        load_dataset(folder, data_dir=data_dir, skip_corrupt=True)
 
 
 def test_a_link_that_leads_to_itself_is_no_folder(folder: Path, data_dir: Path) -> None:

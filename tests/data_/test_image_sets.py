@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import pickle
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from dataset_files import listing_of, picture
@@ -16,7 +14,6 @@ from hypothesis import strategies as st
 from pure_nas.data.image_set import ImageSet, Normalisation, StreamedPixels, share_cpus, usual_workers
 from pure_nas.data.raw_images import EncodedImages
 from pure_nas.errors import DataError
-from pure_nas.space.recipe import Recipe
 
 NORMALISATION = Normalisation((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
 
@@ -35,19 +32,6 @@ def streamed(paths: list[Path], size: int, labels: torch.Tensor, workers: int = 
     return ImageSet(StreamedPixels(EncodedImages(listing_of(paths), size, 3), workers), labels, NORMALISATION)
 
 
-@pytest.fixture
-def pair(tmp_path: Path) -> tuple[ImageSet, ImageSet]:
-    """The same 21 images in memory and in files."""
-    pictures = [picture(i, 8, 8) for i in range(21)]
-    paths = [tmp_path / f"{i}.png" for i in range(21)]
-    for each, path in zip(pictures, paths, strict=True):
-        each.save(path)
-    pixels = torch.from_numpy(np.stack([np.array(each).transpose(2, 0, 1) for each in pictures]))
-    labels = torch.arange(21) % 4
-    held = resident(pixels, labels, NORMALISATION)
-    return held, streamed(paths, 8, labels)
-
-
 @given(st.integers(2, 60), st.integers(2, 20), st.booleans())
 def test_an_epoch_shows_every_image_once_and_never_one_alone(count: int, batch_size: int, shuffle: bool) -> None:
     images = numbered(count)
@@ -57,21 +41,6 @@ def test_an_epoch_shows_every_image_once_and_never_one_alone(count: int, batch_s
     assert min(len(each) for each in labels) >= 2
     shown = torch.cat(labels).sort().values
     assert len(shown.unique()) == len(shown) == count
-
-
-def test_batches_without_a_generator_come_in_order() -> None:
-    labels = [y.tolist() for _, y in numbered(7).batches(3)]
-    assert labels == [[0, 1, 2], [3, 4, 5, 6]]
-
-
-def test_images_are_normalised_by_channel() -> None:
-    pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1).expand(2, 3, 8, 8)
-    images = resident(pixels, torch.arange(2), NORMALISATION)
-    batch, labels = next(images.batches(2))
-    assert batch.dtype == torch.float32
-    assert labels.dtype == torch.int64
-    expected = torch.tensor([(0 - 0.4) / 0.2, (0.2 - 0.5) / 0.25, (1 - 0.6) / 0.3])
-    torch.testing.assert_close(batch[0, :, 3, 5], expected)
 
 
 def test_statistics_equal_those_of_the_pixels() -> None:
@@ -121,32 +90,10 @@ def test_a_channel_of_one_value_can_be_normalised() -> None:
     assert found.std == pytest.approx((1 / 255,))
 
 
-def test_validation_after_augmented_training_is_not_shifted() -> None:
-    pixels = torch.randint(0, 256, (10, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    images = resident(pixels, torch.arange(10), Normalisation((0.0,) * 3, (1.0,) * 3))
-    list(images.batches(5, generator=torch.Generator(), augment=varied(4)))
-    batch, _ = next(images.batches(10))
-    torch.testing.assert_close(batch, pixels.float() / 255)
-
-
 def test_a_subset_shares_pixels_and_keeps_its_order() -> None:
     images = numbered(10).subset(torch.tensor([7, 2, 5])).subset(torch.tensor([2, 0]))
     assert images.labels.tolist() == [5, 7]
     assert next(images.batches(2))[1].tolist() == [5, 7]
-
-
-def test_image_sets_can_be_sent_to_another_process() -> None:
-    images = numbered(10)
-    list(images.batches(5))
-    assert pickle.loads(pickle.dumps(images)).labels.tolist() == list(range(10))
-
-
-@pytest.mark.parametrize("augment", [None, varied(2, flip=True)])
-def test_streamed_batches_equal_those_from_memory(pair: tuple[ImageSet, ImageSet], augment: Recipe | None) -> None:
-    epochs = [list(images.batches(8, generator=torch.Generator().manual_seed(5), augment=augment)) for images in pair]
-    for held, streamed in zip(*epochs, strict=True):
-        assert torch.equal(held[0], streamed[0])
-        assert torch.equal(held[1], streamed[1])
 
 
 # Python 3.12 warns of every fork of a process with threads, which is how a DataLoader makes its workers.
@@ -166,18 +113,6 @@ def test_streamed_batches_do_not_depend_on_the_number_of_workers(tmp_path: Path)
         return torch.cat([x for x, _ in images.batches(2, generator=generator, augment=varied())])
 
     assert torch.equal(epoch(0), epoch(2))
-
-
-def test_streaming_leaves_the_global_generator_alone(pair: tuple[ImageSet, ImageSet]) -> None:
-    before = torch.get_rng_state()
-    list(pair[1].batches(8))
-    assert torch.equal(before, torch.get_rng_state())
-
-
-def test_streamed_subsets_have_the_statistics_of_their_images(pair: tuple[ImageSet, ImageSet]) -> None:
-    chosen = torch.tensor([3, 4, 9])
-    held, streamed = (images.subset(chosen).histogram(0) for images in pair)
-    assert torch.equal(held, streamed)
 
 
 @forks

@@ -37,15 +37,9 @@ def curve_of(point: Point, scale: float = 1.0) -> tuple[float, ...]:
     return tuple(min(final * (1 + 3 * (1 - epoch / EPOCHS) ** 2), 0.9) for epoch in range(1, EPOCHS + 1))
 
 
-def new(point: Point) -> bool:
-    """As `taken`: whatever it is."""
-    return False
-
-
-def some(number: int, seed: int = 0, end: int = EPOCHS) -> list[Known]:
+def some(number: int, seed: int = 0) -> list[Known]:
     rng = np.random.default_rng(seed)
-    drawn = [random_point(SPACE, rng) for _ in range(number)]
-    return [Known(each, curve_of(each)[:end], end == EPOCHS) for each in drawn]
+    return [Known(each, curve_of(each), True) for each in (random_point(SPACE, rng) for _ in range(number))]
 
 
 def test_rungs_are_closer_at_first_and_spare_the_end() -> None:
@@ -107,7 +101,7 @@ def test_stops_and_proposals_follow_from_the_trials_alone() -> None:
     for size in (12, 25):
         first, second = one.after(known[:size]), forecaster().after(known[:size])
         assert first.stops(known[0].point, 0.02) == second.stops(known[0].point, 0.02)
-        chosen = [propose(each, size, new, np.random.default_rng(size)) for each in (first, second)]
+        chosen = [propose(each, size, lambda _: False, np.random.default_rng(size)) for each in (first, second)]
         assert chosen[0] == chosen[1]
 
 
@@ -132,7 +126,7 @@ def test_strange_errors_break_nothing(seed: int, kinds: list[str]) -> None:
     forecast = forecaster().after(known)
     assert np.isfinite(forecast.prospects([each.point for each in some(5, seed + 1)]).gain).all()
     assert all(math.isfinite(most) for most in forecast.stops(known[0].point, 0.02).values())
-    assert propose(forecast, 20, new, np.random.default_rng(seed)) is not None
+    assert propose(forecast, 20, lambda _: False, np.random.default_rng(seed)) is not None
 
 
 def test_a_proposal_is_new_and_the_first_ones_cost_little() -> None:
@@ -143,7 +137,9 @@ def test_a_proposal_is_new_and_the_first_ones_cost_little() -> None:
         assert (
             propose(forecast, 30, lambda point: point.params in taken, np.random.default_rng(seed)).params not in taken
         )
-    first = [propose(forecaster().after([]), number, new, np.random.default_rng(number)) for number in range(8)]
+    first = [
+        propose(forecaster().after([]), number, lambda _: False, np.random.default_rng(number)) for number in range(8)
+    ]
     drawn = [random_point(SPACE, np.random.default_rng(seed)) for seed in range(60)]
     assert ENCODING.costs(first).mean() < ENCODING.costs(drawn).mean()
 
@@ -159,6 +155,6 @@ def test_proposals_lead_to_a_better_front_than_random_ones() -> None:
     model = forecaster()
     while len(known) < 30:
         rng = np.random.default_rng(len(known))
-        candidate = propose(model.after(known), len(known), new, rng)
+        candidate = propose(model.after(known), len(known), lambda _: False, rng)
         known.append(Known(candidate, curve_of(candidate), True))
     assert gained(known) > gained(some(30)) + 0.005

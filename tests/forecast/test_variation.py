@@ -24,12 +24,6 @@ def test_every_candidate_lies_in_the_space(space: SearchSpace, seed: int) -> Non
         assert point_of(space, point.candidate) == point
 
 
-def test_a_generator_decides_a_candidate() -> None:
-    space = SHIPPED[0]
-    first, again, other = (random_point(space, np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert first == again != other
-
-
 def test_a_mutation_keeps_most_parameters() -> None:
     space, rng = SHIPPED[0], np.random.default_rng(3)
     shares = []

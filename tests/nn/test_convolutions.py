@@ -7,18 +7,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from convolution_driver import Recorder
-from forked import in_a_fork
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pure_nas.export import python_source
 from pure_nas.nn.folding import folded
-from pure_nas.nn.network import build
+from pure_nas.nn.network import Network, build
 from pure_nas.nn.plain.blocks import ProjectionShortcut
 from pure_nas.space.architecture import Architecture
 
@@ -56,57 +53,12 @@ def test_a_projection_is_a_strided_convolution_of_one_pixel(in_channels: int, st
         torch.testing.assert_close(found, expected)
 
 
-def test_the_state_dict_of_a_projection_does_not_tell_how_it_is_computed() -> None:
-    keys = [name for name, _ in ProjectionShortcut(8, 16, 2).named_parameters()]
-    assert keys == [name for name, _ in ProjectionShortcut(16, 32, 2).named_parameters()]
-    assert keys == ["conv.weight", "norm.weight", "norm.bias"]
-
-
-NARROW = Architecture.uniform("product", (1, 1, 1), base_width=4, image_size=16)
-
-
-def exported() -> nn.Module:
-    names: dict[str, Any] = {"__name__": "network", "__file__": "network.py"}
-    exec(python_source(NARROW), names)
-    network: nn.Module = names["Network"]()
-    return network.eval()
-
-
-def traced_by_export() -> nn.Module:
-    program: nn.Module = torch.export.export(exported(), (torch.zeros(2, 3, 16, 16),)).module()
-    return program
-
-
-def traced_by_compile() -> nn.Module:
-    graphs: list[torch.fx.GraphModule] = []
-
-    def keep(graph: torch.fx.GraphModule, _: list[Tensor]) -> Callable[..., Any]:
-        graphs.append(graph)
-        return graph.forward
-
-    network = exported()
-    torch.compile(network, backend=keep, fullgraph=True)(torch.zeros(2, 3, 16, 16))
-    (graph,) = graphs
-    parameters = dict(network.named_parameters())
-    inputs = [node.meta["example_value"] for node in graph.graph.nodes if node.op == "placeholder"]
-    assert len(inputs) > len(parameters)  # the graph takes the weights as inputs, so it is run as it was compiled
-
-    class Compiled(nn.Module):
-        def forward(self, x: Tensor) -> Any:
-            return graph(*(x if each.shape == x.shape else torch.zeros(each.shape) for each in inputs))
-
-    return Compiled()
-
-
-@pytest.mark.parametrize(
-    "network",
-    [lambda: build(NARROW), lambda: folded(build(NARROW)), exported, traced_by_export, traced_by_compile],
-    ids=["trained", "scored", "exported", "torch.export", "torch.compile"],
-)
-@in_a_fork
-def test_no_form_of_a_narrow_network_convolves_single_pixels_with_a_stride(network: Callable[[], nn.Module]) -> None:
-    module = network()
+@pytest.mark.parametrize("form", [nn.Module.train, folded], ids=["trained", "scored"])
+def test_no_form_of_a_narrow_network_convolves_single_pixels_with_a_stride(
+    form: Callable[[Network], nn.Module],
+) -> None:
+    network = form(build(Architecture.uniform("product", (1, 1, 1), base_width=4, image_size=16)))
     with Recorder() as recorder, torch.no_grad():
-        module(torch.zeros(2, 3, 16, 16))
+        network(torch.zeros(2, 3, 16, 16))
     assert len(recorder.found) >= 7
     assert not [each for each in recorder.found if each[1][2:] == (1, 1) and each[2] > 1]

@@ -6,8 +6,10 @@ import copy
 from dataclasses import replace
 from typing import Any
 
+import agreement
 import pytest
 import torch
+from agreement import norms
 from forked import in_a_fork
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,12 +42,8 @@ def lived(seed: int = 0, spread: float = 1.0, **fields: Any) -> Network:
     return network
 
 
-def norms(network: nn.Module) -> list[nn.BatchNorm2d]:
-    return [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-
-
 def images(n: int = 3, seed: int = 0) -> Tensor:
-    return torch.randn(n, 2, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    return agreement.images(n, 2, 8, 8, seed=seed)
 
 
 def assert_same(network: Network, x: Tensor, tolerance: float) -> None:
@@ -55,62 +53,39 @@ def assert_same(network: Network, x: Tensor, tolerance: float) -> None:
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
 
 
-@given(
-    seed=st.integers(0, 1000),
-    units=st.sampled_from([UNITS, VARIANTS]),
-    per_channel=st.booleans(),
-    scale=st.sampled_from([1.0, 0.1]),
-    bottleneck=st.booleans(),
-    shortcut=st.sampled_from(["projection", "padding"]),
-    relu_in_block=st.booleans(),
-    relu_after_add=st.booleans(),
-    cap=st.sampled_from([None, 20.0, 0.5]),
-    theta=st.floats(-5, 3),
-    channels_last=st.booleans(),
-    n=st.integers(0, 3),
+FIELDS = st.fixed_dictionaries(
+    {
+        "units": st.sampled_from([UNITS, VARIANTS]),
+        "threshold_init": st.floats(-5, 3).map(lambda theta: (theta, theta)),
+        "threshold_per_channel": st.booleans(),
+        "residual_scale": st.sampled_from([1.0, 0.1]),
+        "bottleneck": st.booleans(),
+        "shortcut": st.sampled_from(["projection", "padding"]),
+        "relu_in_block": st.booleans(),
+        "relu_after_add": st.booleans(),
+        "exponent_cap": st.sampled_from([None, 20.0, 0.5]),
+    }
 )
+LAYOUTS = [torch.contiguous_format, torch.channels_last]
+
+
+@given(fields=FIELDS, seed=st.integers(0, 1000), layout=st.sampled_from(LAYOUTS), n=st.integers(0, 3))
 @settings(max_examples=60, deadline=None)
-def test_folded_network_computes_the_same(
-    seed: int,
-    units: Any,
-    per_channel: bool,
-    scale: float,
-    bottleneck: bool,
-    shortcut: str,
-    relu_in_block: bool,
-    relu_after_add: bool,
-    cap: float | None,
-    theta: float,
-    channels_last: bool,
-    n: int,
+def test_folded_network_computes_the_same_and_leaves_its_input_alone(
+    fields: Any, seed: int, layout: torch.memory_format, n: int
 ) -> None:
-    relus = {"relu_in_block": relu_in_block, "relu_after_add": relu_after_add}
-    network = lived(
-        seed,
-        units=units,
-        threshold_init=(theta, theta),
-        threshold_per_channel=per_channel,
-        residual_scale=scale,
-        bottleneck=bottleneck,
-        shortcut=shortcut,
-        exponent_cap=cap,
-        **relus,
-    )
-    layout = torch.channels_last if channels_last else torch.contiguous_format
     x = images(n, seed).to(memory_format=layout)
-    assert_same(network.to(memory_format=layout), x, 1e-9)
+    assert_same(lived(seed, **fields).to(memory_format=layout), x, 1e-9)
+    assert torch.equal(x, images(n, seed))
 
 
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_float32_agrees_to_five_digits(layout: torch.memory_format) -> None:
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("spread", [0.0, 1.0, 10.0, 20.0])
+def test_float32_agrees_to_five_digits_however_extreme_the_statistics(
+    spread: float, layout: torch.memory_format
+) -> None:
     for seed in range(5):
-        assert_same(lived(seed).float().to(memory_format=layout), images(seed=seed).float(), 1e-5)
-
-
-@pytest.mark.parametrize("spread", [0.0, 10.0, 20.0])
-def test_extreme_statistics_agree_to_five_digits(spread: float) -> None:
-    for seed in range(5):
-        assert_same(lived(seed, spread).float(), images(seed=seed).float(), 1e-5)
+        assert_same(lived(seed, spread).float().to(memory_format=layout), images(seed=seed).float(), 1e-5)
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, 1e-30])
@@ -163,12 +138,6 @@ def test_folding_changes_nothing_and_shares_nothing() -> None:
         for tensor in network.state_dict().values():
             tensor.add_(1)
     assert torch.equal(made(images()), expected)
-
-
-def test_input_is_left_as_it_was() -> None:
-    x = images()
-    folded(lived())(x)
-    assert torch.equal(x, images())
 
 
 def test_units_of_other_packages_keep_their_norm(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-import io
 from collections.abc import Callable
 from typing import Any
 
+import agreement
 import pytest
 import torch
+from agreement import norms, run, saved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from pure_nas.errors import PureNasError
 from pure_nas.nn.fused.blocks import FusedBlock, product_unit_path
 from pure_nas.nn.fused.unit import FusedConvPU
-from pure_nas.nn.network import Network, build
+from pure_nas.nn.network import build
 from pure_nas.nn.plain.blocks import ProjectionShortcut, ResidualBlock
 from pure_nas.nn.plain.units import ConvPU
 from pure_nas.space.architecture import Architecture
@@ -32,45 +33,25 @@ def as_plain(module: nn.Module) -> nn.Module:
     return copied
 
 
-def block(
-    bottleneck: bool = False, stride: int = 1, theta: float = 0.0, per_channel: bool = False, **fields: Any
-) -> nn.Module:
+def block(bottleneck: bool = False, stride: int = 1, unit: dict[str, Any] | None = None, **fields: Any) -> nn.Module:
     """A fused block from 4 to 4 channels (bottleneck: 4 to 12), float64, in training mode."""
     torch.manual_seed(0)
     channels = 3 if bottleneck else 4
-    unit = FusedConvPU(
-        channels, channels, stride=stride if bottleneck else 1, threshold_init=theta, threshold_per_channel=per_channel
-    )
-    if per_channel:
-        nn.init.normal_(unit.theta, theta)
+    made_unit = FusedConvPU(channels, channels, stride=stride if bottleneck else 1, **(unit or {}))
+    if made_unit.theta.dim():
+        nn.init.normal_(made_unit.theta, made_unit.threshold_init)
     out_channels = 4 * channels if bottleneck else channels
     plain_shape = stride == 1 and out_channels == 4
     shortcut = nn.Identity() if plain_shape else ProjectionShortcut(4, out_channels, stride)
-    made = FusedBlock(4, channels, unit, shortcut, 1 if bottleneck else stride, bottleneck, **fields)
-    for norm in (module for module in made.modules() if isinstance(module, nn.BatchNorm2d)):
+    made = FusedBlock(4, channels, made_unit, shortcut, 1 if bottleneck else stride, bottleneck, **fields)
+    for norm in norms(made):
         nn.init.normal_(norm.weight)
         nn.init.normal_(norm.bias)
     return made.double()
 
 
 def images(n: int = 3, size: tuple[int, int] = (5, 6), seed: int = 0) -> Tensor:
-    return torch.randn(n, 4, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
-def run(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
-    """Output, gradients, and the buffers afterwards."""
-    x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
-    module.zero_grad()
-    y = module(x)
-    (y * torch.linspace(-1, 2, y.numel(), dtype=y.dtype).view_as(y)).sum().backward()
-    gradients = {f"d {name}": value.grad for name, value in module.named_parameters() if value.grad is not None}
-    assert x.grad is not None
-    return {
-        "y": y.detach(),
-        "d x": x.grad,
-        **gradients,
-        **{name: value.clone() for name, value in module.named_buffers()},
-    }
+    return agreement.images(n, 4, *size, seed=seed)
 
 
 def assert_same(fused: nn.Module, plain: nn.Module, x: Tensor, tolerance: float = 1e-9) -> dict[str, Tensor]:
@@ -87,57 +68,43 @@ def assert_same(fused: nn.Module, plain: nn.Module, x: Tensor, tolerance: float 
     return found
 
 
-def saved(module: nn.Module, x: Tensor) -> list[Tensor]:
-    """What autograd keeps for the backward pass, one tensor for each storage."""
-    found: dict[int, Tensor] = {}
-
-    def pack(tensor: Tensor) -> Tensor:
-        found[tensor.untyped_storage().data_ptr()] = tensor
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        module(x)
-    return list(found.values())
+BLOCKS = st.fixed_dictionaries(
+    {
+        "bottleneck": st.booleans(),
+        "stride": st.integers(1, 2),
+        "unit": st.fixed_dictionaries(
+            {
+                "threshold_init": st.floats(-10, 10),
+                "threshold_per_channel": st.booleans(),
+                "exponent_cap": st.sampled_from([20.0, 0.01, None]),
+            }
+        ),
+        "relu_in_block": st.booleans(),
+        "relu_after_add": st.booleans(),
+        "residual_scale": st.sampled_from([1.0, 0.1]),
+    }
+)
+LAYOUTS = [torch.contiguous_format, torch.channels_last]
 
 
 @given(
-    bottleneck=st.booleans(),
-    stride=st.integers(1, 2),
-    theta=st.floats(-10, 10),
-    relu_in_block=st.booleans(),
-    relu_after_add=st.booleans(),
-    per_channel=st.booleans(),
-    scale=st.sampled_from([1.0, 0.1]),
+    fields=BLOCKS,
     momentum=st.sampled_from([None, 0.1, 1.0]),
     n=st.integers(1, 4),
     size=st.tuples(st.integers(3, 7), st.integers(3, 7)),
-    channels_last=st.booleans(),
+    layout=st.sampled_from(LAYOUTS),
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=80, deadline=None)
 def test_fused_and_plain_block_agree(
-    bottleneck: bool,
-    stride: int,
-    theta: float,
-    relu_in_block: bool,
-    relu_after_add: bool,
-    per_channel: bool,
-    scale: float,
-    momentum: float | None,
-    n: int,
-    size: tuple[int, int],
-    channels_last: bool,
-    seed: int,
+    fields: Any, momentum: float | None, n: int, size: tuple[int, int], layout: torch.memory_format, seed: int
 ) -> None:
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    fields = {"relu_in_block": relu_in_block, "relu_after_add": relu_after_add, "residual_scale": scale}
-    fused = block(bottleneck, stride, theta, per_channel, **fields).to(memory_format=layout)
-    for norm in (module for module in fused.modules() if isinstance(module, nn.BatchNorm2d)):
+    fused = block(**fields).to(memory_format=layout)
+    for norm in norms(fused):
         norm.momentum = momentum
     plain = as_plain(fused)
     for step in range(2):  # twice, so that the running statistics have a past
-        x = images(n, size, seed + step).to(memory_format=layout)
-        assert_same(fused, plain, x)
+        assert_same(fused, plain, images(n, size, seed + step).to(memory_format=layout))
 
 
 @pytest.mark.parametrize(
@@ -149,40 +116,14 @@ def test_frozen_parameters_have_no_gradient_and_change_no_other(frozen: str) -> 
     assert f"d {frozen}" not in assert_same(fused, as_plain(fused), images())
 
 
-def test_frozen_norm_parameters_of_a_frozen_trunk() -> None:
+def test_norm_parameters_learn_behind_a_frozen_trunk() -> None:
     fused = block()
     for name, parameter in fused.named_parameters():
         parameter.requires_grad_(name.startswith("norm2"))
     plain = as_plain(fused)
     for module in (fused, plain):
         module(images()).square().sum().backward()
-    torch.testing.assert_close(fused.norm2.weight.grad, plain.norm2.weight.grad)  # type: ignore[union-attr]
-
-
-@pytest.mark.parametrize("cap", [0.01, None])
-def test_caps_are_kept_to(cap: float | None) -> None:
-    fused = block()
-    fused.unit.exponent_cap = cap
-    assert_same(fused, as_plain(fused), images())
-
-
-def test_nan_spreads_as_in_the_plain_block() -> None:
-    fused, x = block(), images()
-    x[0, 0, 0, 0] = torch.nan
-    plain = as_plain(fused)
-    torch.testing.assert_close(fused(x), plain(x), equal_nan=True)
-
-
-@pytest.mark.parametrize("bottleneck", [False, True])
-@pytest.mark.parametrize("channels_last", [False, True])
-def test_float32_networks_agree(bottleneck: bool, channels_last: bool) -> None:
-    units = (("product", "product"), ("product", "conv"))
-    fused = build(Architecture(units=units, base_width=4, image_size=8, bottleneck=bottleneck))
-    plain = as_plain(fused)
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    x = torch.randn(16, 3, 8, 8, generator=torch.Generator().manual_seed(1)).to(memory_format=layout)
-    # Deep down a rounding of one layer is multiplied by those behind it: five digits of each leave four.
-    assert_same(fused.to(memory_format=layout), plain.to(memory_format=layout), x, 1e-4)
+    torch.testing.assert_close(fused.norm2.weight.grad, plain.norm2.weight.grad)
 
 
 def test_a_product_block_saves_less_than_a_conv_block_and_a_plain_one() -> None:
@@ -236,10 +177,11 @@ def test_single_values_are_refused_as_by_the_norm() -> None:
         block()(images(1, (1, 1)))
 
 
-def test_a_second_derivative_is_refused() -> None:
+@pytest.mark.parametrize("made", [block, lambda: FusedConvPU(4, 4).double()], ids=["block", "unit"])
+def test_a_second_derivative_is_refused(made: Callable[[], nn.Module]) -> None:
     x = images().requires_grad_()
     with pytest.raises(PureNasError, match="cannot be differentiated twice"):
-        torch.autograd.grad(block()(x).sum(), x, create_graph=True)
+        torch.autograd.grad(made()(x).sum(), x, create_graph=True)
 
 
 def test_running_statistics_are_those_of_the_plain_network_to_the_last_bit() -> None:
@@ -261,20 +203,6 @@ def test_under_autocast_a_block_is_as_exact_as_the_plain_one() -> None:
     for name in ("y", "d x", "d unit.weight", "d conv1.weight", "d norm1.weight", "d norm2.bias"):
         error, allowed = ((value[name] - exact[name]).norm() for value in (found, rounded))
         assert error <= 2 * allowed + 1e-2 * exact[name].norm(), name
-
-
-def test_networks_are_copied_saved_and_called_with_other_parameters() -> None:
-    network = build(Architecture.uniform("product", (1, 1), base_width=2, image_size=8)).double()
-    x = torch.randn(4, 3, 8, 8, dtype=torch.float64)
-    buffer = io.BytesIO()
-    torch.save(network, buffer)
-    buffer.seek(0)
-    expected = copy.deepcopy(network)(x)
-    assert torch.equal(torch.load(buffer, weights_only=False)(x), expected)
-    other = {name: value.detach() * 2 for name, value in network.named_parameters()}
-    doubled = Network(network.architecture).double()
-    doubled.load_state_dict({**network.state_dict(), **other})
-    torch.testing.assert_close(torch.func.functional_call(network, other, (x,)), doubled(x))
 
 
 def test_what_computes_product_units_is_said_with_the_reason() -> None:

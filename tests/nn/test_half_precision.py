@@ -25,16 +25,19 @@ UNITS: dict[str, Callable[[], nn.Module]] = {
 
 @pytest.mark.parametrize("name", UNITS)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_weights_are_computed_with_in_float32_and_give_the_dtype_of_the_input(
+def test_units_compute_in_float32_and_those_of_half_precision_give_the_dtype_of_the_input(
     name: str, dtype: torch.dtype
 ) -> None:
     narrow, x = UNITS[name]().to(dtype), torch.rand(2, 2, 4, 4).to(dtype)
     wide = copy.deepcopy(narrow).float()
     with torch.no_grad():
-        y = narrow(x)
-        assert torch.equal(y, wide(x.float()).to(dtype))
+        expected = wide(x.float())
+        assert expected.dtype == torch.float32
+        assert torch.equal(narrow(x), expected.to(dtype))
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            assert torch.equal(narrow(x), y)
+            assert torch.equal(narrow(x), expected.to(dtype))
+            assert torch.equal(wide(x), expected)
+            assert torch.equal(wide(x.float()), expected)
 
 
 def spread(unit: str, *, bottleneck: bool) -> tuple[Network, float]:
@@ -66,9 +69,8 @@ def test_float16_networks_agree_with_float32_however_widely_their_units_spread(u
             logits = narrow(x)
             assert logits.dtype == torch.float16
             assert logits.isfinite().all()
-            assert (
-                logits.argmax(1) == expected.argmax(1)
-            ).float().mean() > 0.9  # logits of an untrained network are close
+            # Logits of an untrained network are close.
+            assert (logits.argmax(1) == expected.argmax(1)).float().mean() > 0.9
         again = copy.deepcopy(network).half().float()(x.float())
     assert float((again - expected).norm() / expected.norm()) < 0.02
 

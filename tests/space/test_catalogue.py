@@ -1,37 +1,22 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
-import optuna
 import pytest
-from optuna.trial import FixedTrial
 
-from pure_nas.errors import ConfigError, PureNasError, UsageError
+from pure_nas.errors import PureNasError, UsageError
 from pure_nas.space import catalogue
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.catalogue import SPACES, default_space_for, load_space
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
 
-SHIPPED = ("cifar10-small", "cifar10", "digits", "folder", "galaxy10", "imagenet", "units")
 TEXT = 'summary = "theirs"\n[architecture]\nblocks_per_stage = 1\nunits = "conv"\n'
 
-theirs_as_number = 3
-theirs_as_text = TEXT
-
-
-def theirs() -> str:
-    return TEXT
-
-
-def theirs_broken() -> str:
-    raise KeyError("lost")
-
-
-def theirs_faulty() -> str:
-    return TEXT + "base_width = 0"
+Install = Callable[..., None]
 
 
 @pytest.fixture(autouse=True)
@@ -42,18 +27,18 @@ def _fresh_catalogue() -> Iterator[None]:
 
 
 @pytest.fixture
-def install(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+def install(monkeypatch: pytest.MonkeyPatch) -> Install:
     """Pretends that another package declares an entry point."""
 
-    def declare(name: str, attribute: str) -> None:
-        module = attribute if ":" in attribute else f"{__name__}:{attribute}"
-        point = EntryPoint(name, module, SPACES.group)
+    def declare(content: object, name: str = "theirs") -> None:
+        monkeypatch.setattr(sys.modules[__name__], "theirs", content, raising=False)
+        point = EntryPoint(name, f"{__name__}:theirs", SPACES.group)
         monkeypatch.setattr(catalogue, "entry_points", lambda group: [point])
 
     return declare
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", SPACES.places)
 def test_a_shipped_space_contains_every_baseline_with_its_usual_and_the_shared_recipe(name: str) -> None:
     space = load_space(name)
     both = [get_unit("conv"), get_unit("product")]
@@ -63,18 +48,7 @@ def test_a_shipped_space_contains_every_baseline_with_its_usual_and_the_shared_r
             assert located.outside == ()
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_a_shipped_space_suggests_what_it_finds_again(name: str) -> None:
-    space = load_space(name)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
-    for _ in range(20):
-        trial = study.ask()
-        located = space.parameters_of(space.suggest(trial))
-        assert located.params == trial.params
-        assert located.distributions == trial.distributions
-
-
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", SPACES.places)
 def test_a_shipped_space_explains_itself(name: str) -> None:
     text = SPACES.text(name)
     assert text.startswith("#")
@@ -82,69 +56,41 @@ def test_a_shipped_space_explains_itself(name: str) -> None:
     assert max(map(len, text.splitlines())) <= 120
 
 
-def test_the_shipped_spaces_are_listed_with_their_summaries() -> None:
-    assert tuple(SPACES.places) == SHIPPED
-    assert {SPACES.provider(name) for name in SHIPPED} == {"pure-nas"}
-
-
-def test_the_digits_space_is_small_enough_for_a_cpu() -> None:
-    space = load_space("digits").with_images(in_chans=1, num_classes=10, image_size=8)
-    assert space.depths()[-1] == (3, 3, 3)
-    assert max(architecture.base_width for architecture in space.largest_architectures()) <= 16
-
-
-@pytest.mark.parametrize(
-    ("dataset", "space"),
-    [
-        ("digits", "digits"),
-        ("mnist", "cifar10"),
-        ("cifar100", "cifar10"),
-        ("svhn", "cifar10"),
-        ("galaxy10", "galaxy10"),
-        ("imagenet", "imagenet"),
-        ("/my/photos", "folder"),
-    ],
-)
-def test_each_dataset_has_a_default_space(dataset: str, space: str) -> None:
-    assert default_space_for(dataset) == space
-    assert space in SPACES.places
+def test_each_dataset_has_a_default_space() -> None:
+    for name in ("digits", "galaxy10", "imagenet"):
+        assert default_space_for(name) == name
+    for name in ("mnist", "fashion-mnist", "cifar10", "cifar100", "svhn"):
+        assert default_space_for(name) == "cifar10"
+    assert default_space_for("/my/photos") == "folder"
 
 
 def test_a_path_ending_in_toml_is_read(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(TEXT)
     assert load_space(path) == load_space(str(path)) == SearchSpace.from_toml(TEXT)
-    with pytest.raises(ConfigError, match=r"missing\.toml cannot be read"):
-        load_space("missing.toml")
 
 
 def test_an_unknown_space_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(
+        UsageError, match=r'no search space "digit"; did you mean "digits"\? \(known: cifar10, '
+    ) as caught:
         load_space("digit")
-    assert str(caught.value) == (
-        'There is no search space "digit"; did you mean "digits"? (known: cifar10, cifar10-small, digits, folder, '
-        "galaxy10, imagenet, units).\n"
-        "Or give a .toml file."
-    )
+    assert caught.value.hint == "Or give a .toml file."
     with pytest.raises(UsageError, match="There is no search space"):
         SPACES.text("nothing/like/it")
 
 
-def test_another_package_can_add_a_space_as_text(install: Callable[[str, str], None]) -> None:
-    install("theirs", "theirs")
-    assert tuple(SPACES.places) == (*SHIPPED, "theirs")
-    assert load_space("theirs").suggest(FixedTrial({})).architecture.unit_set == {"conv"}
-    assert load_space("theirs").summary == "theirs"
+def test_another_package_can_add_a_space_as_text(install: Install) -> None:
+    install(lambda: TEXT)
+    assert {SPACES.provider(name) for name in SPACES.places} == {"pure-nas", f"{__name__}:theirs"}
+    assert load_space("theirs") == SearchSpace.from_toml(TEXT)
 
 
 @pytest.mark.parametrize("as_type", [str, Path])
-def test_another_package_can_add_a_space_as_a_path(
-    install: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, as_type: type
-) -> None:
+def test_another_package_can_add_a_space_as_a_path(install: Install, tmp_path: Path, as_type: type) -> None:
     path = tmp_path / "theirs.toml"
     path.write_text(TEXT)
-    monkeypatch.setattr(f"{__name__}.theirs_as_text", as_type(path))
-    install("theirs", "theirs_as_text")
+    install(as_type(path))
     assert SPACES.text("theirs") == TEXT
     path.unlink()
     with pytest.raises(PureNasError, match=r'Entry point "theirs" .* cannot be read'):
@@ -152,24 +98,22 @@ def test_another_package_can_add_a_space_as_a_path(
 
 
 @pytest.mark.parametrize(
-    ("attribute", "message"),
+    ("content", "message"),
     [
-        ("theirs_broken", 'Entry point "theirs" .* does not load: KeyError'),
-        ("not_there", 'Entry point "theirs" .* does not load: AttributeError'),
-        ("no_such_module:space", 'Entry point "theirs" .* does not load: ModuleNotFoundError'),
-        ("theirs_as_number", 'Entry point "theirs" .* gives a int, not TOML text'),
-        ("theirs_faulty", r'search space "theirs" \(.*\) has 1 error:\n  architecture.base_width'),
+        ({}.popitem, 'Entry point "theirs" .* does not load: KeyError'),
+        (3, 'Entry point "theirs" .* gives a int, not TOML text'),
+        (lambda: TEXT + "base_width = 0", r'search space "theirs" \(.*\) has 1 error:\n  architecture.base_width'),
     ],
 )
-def test_a_faulty_entry_point_is_named(install: Callable[[str, str], None], attribute: str, message: str) -> None:
-    install("theirs", attribute)
+def test_a_faulty_entry_point_is_named(install: Install, content: object, message: str) -> None:
+    install(content)
     assert "theirs" in SPACES.places
     with pytest.raises(PureNasError, match=message):
         load_space("theirs")
 
 
-def test_an_entry_point_cannot_take_a_shipped_name(install: Callable[[str, str], None]) -> None:
-    install("digits", "theirs")
+def test_an_entry_point_cannot_take_a_shipped_name(install: Install) -> None:
+    install(TEXT, "digits")
     with pytest.raises(PureNasError, match=r'Entry point "digits" .* a name that is already taken'):
         SPACES.text("digits")
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import optuna
 import pytest
@@ -18,10 +18,10 @@ from held_images import resident
 from make_fields_page import page
 from pydantic import BaseModel
 
-from pure_nas.data.image_set import ImageSet, Normalisation
+from pure_nas.data.image_set import Normalisation
 from pure_nas.nn.network import build, parameter_kinds
 from pure_nas.space.architecture import OF_UNITS, Architecture
-from pure_nas.space.field import Described, descriptions
+from pure_nas.space.field import descriptions
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import BUILT_IN, CONV, PRODUCT, RELUS, UNITS
@@ -38,16 +38,6 @@ def test_a_field_without_a_description_is_refused() -> None:
 
         class Wider(Architecture):
             extra: int = 3
-
-
-def test_described_fields_are_listed_in_the_docstring() -> None:
-    class Wider(Architecture):
-        """A wider network."""
-
-        extra: Annotated[int, Described("something more")] = 3
-
-    assert (Wider.__doc__ or "").startswith("A wider network.\n\nAttributes:\n    family: ")
-    assert (Wider.__doc__ or "").endswith("\n    extra: something more.")
 
 
 EVERYWHERE = """
@@ -107,28 +97,19 @@ except ValueError as error:
 """
 
 
-def with_a_field(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
-    """Runs `EVERYWHERE` with a copy of the packages in which `Architecture` has one line more, and no other edit."""
-    for source in (ROOT / "pure_nas", ROOT / "cli" / "pure_nas_cli", ROOT / "search_spaces"):
-        shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-    module = folder / "pure_nas" / "space" / "architecture.py"
-    before, found, after = module.read_text(encoding="utf-8").partition(NEXT_FIELD)
-    assert found
-    module.write_text(f"{before}    {line}\n{found}{after}", encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
-    command = [sys.executable, "-c", EVERYWHERE]
-    return subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
-
-
 def test_a_described_field_is_searched_listed_and_shown_without_any_other_edit(tmp_path: Path) -> None:
-    bounds = "Field(ge=1, le=9)"
-    done = with_a_field(tmp_path, f'made_up: Annotated[int, {bounds}, later(4), Described("made up")] = 4')
+    """In a copy of the packages, `Architecture` has one line more."""
+    for source in (ROOT / "pure_nas", ROOT / "cli" / "pure_nas_cli", ROOT / "search_spaces"):
+        shutil.copytree(source, tmp_path / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+    module = tmp_path / "pure_nas" / "space" / "architecture.py"
+    line = 'made_up: Annotated[int, Field(ge=1, le=9), later(4), Described("made up")] = 4'
+    text = module.read_text(encoding="utf-8")
+    assert NEXT_FIELD in text
+    module.write_text(text.replace(NEXT_FIELD, f"    {line}\n{NEXT_FIELD}", 1), encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
+    command = [sys.executable, "-c", EVERYWHERE]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-
-
-def test_a_field_of_architectures_without_a_description_is_refused_at_import(tmp_path: Path) -> None:
-    done = with_a_field(tmp_path, "made_up: Annotated[int, Field(ge=1, le=9)] = 4")
-    assert done.stderr.splitlines()[-1].startswith("TypeError: Architecture.made_up is not described: ")
 
 
 OTHER_VALUES = {
@@ -180,12 +161,6 @@ def test_every_field_can_be_searched(table: str, name: str) -> None:
     assert trial.params == {}
 
 
-def test_a_setting_is_searched_only_where_a_unit_reads_it() -> None:
-    text = '[architecture]\nblocks_per_stage = 1\nunits = "product"\nsoftening = { choices = [0.25, 0.5] }'
-    SearchSpace.from_toml(text).suggest(trial := optuna.create_study().ask())
-    assert trial.params == {}
-
-
 def built(**fields: Any) -> object:
     """Everything that tells networks apart: their layers, weights, what is trained, and what they answer."""
     unit = "product-complex" if "softening" in fields else "product"
@@ -228,23 +203,13 @@ def test_every_field_of_a_recipe_is_read_by_training() -> None:
             read.add(name)
             return super().__getattribute__(name)
 
-    def images(count: int) -> ImageSet:
-        pixels, labels = torch.full((count, 1, 8, 8), 9, dtype=torch.uint8), torch.arange(count) % 2
-        return resident(pixels, labels, Normalisation((0.4,), (0.25,)))
-
+    pixels = torch.full((8, 1, 8, 8), 9, dtype=torch.uint8)
+    images = resident(pixels, torch.arange(8) % 2, Normalisation((0.4,), (0.25,)))
     architecture = Architecture(units=(("conv",),), base_width=2, in_chans=1, num_classes=2, image_size=8)
     recipe = Watched.usual(CONV, epochs=1, batch_size=4, gradient_clip_norm=1.0)
     read.clear()
-    training = Training(
-        build(architecture),
-        recipe,
-        train=images(8),
-        validation=images(4),
-        flip=True,
-        device=torch.device("cpu"),
-        seed=0,
-    )
-    training.run_epoch()
+    sets = {"train": images, "validation": images, "flip": True}
+    Training(build(architecture), recipe, **sets, device=torch.device("cpu"), seed=0).run_epoch()
     assert set(descriptions(Recipe)) - read <= {"optimizer"}
 
 

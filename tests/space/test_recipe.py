@@ -6,96 +6,60 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pure_nas.errors import ConfigError
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
-from pure_nas.space.recipe import LearningRate, PerKind, Recipe, WeightDecay
+from pure_nas.space.recipe import Recipe, WeightDecay
 from pure_nas.space.unit import CONV, PARAMETER_KINDS, PRODUCT
 
-decays = st.floats(0, 10)
 
-
-@st.composite
-def recipes(draw: st.DrawFn) -> Recipe:
-    schedules = st.builds(
-        WeightDecay, schedule=st.sampled_from(["linear", "cosine", "step"]), start=decays, end=st.none() | decays
-    ) | st.builds(WeightDecay, start=decays)
-    rates = st.floats(0, 100, exclude_min=True)
-    epochs = draw(st.integers(1, 1000))
-    return Recipe(
-        epochs=epochs,
-        momentum=draw(st.floats(0, 0.99)),
-        learning_rate=PerKind[LearningRate].model_validate({kind: draw(rates) for kind in PARAMETER_KINDS}),
-        weight_decay=PerKind[WeightDecay].model_validate({kind: draw(schedules) for kind in PARAMETER_KINDS}),
-        learning_rate_schedule=draw(st.sampled_from(["constant", "step", "cosine"])),
-        warmup_epochs=draw(st.floats(0, epochs)),
-        gradient_clip_norm=draw(st.none() | st.floats(0.1, 10)),
-        flip=draw(st.booleans()),
-        random_resized_crop=draw(st.none() | st.floats(0, 1, exclude_min=True)),
-        vertical_flip=draw(st.booleans()),
-        quarter_turns=draw(st.booleans()),
-    )
-
-
-@given(recipes())
-@settings(deadline=None)
-def test_json_reads_back_as_the_same_recipe(recipe: Recipe) -> None:
-    assert Recipe.from_json(recipe.to_json()) == recipe
-    assert hash(Recipe.from_json(recipe.to_json())) == hash(recipe)
+def test_json_reads_back_as_the_same_recipe() -> None:
+    decays = {
+        "trunk": WeightDecay(start=0.01),
+        "conv": WeightDecay(schedule="linear", start=0.1, end=0.3),
+        "product_conv": WeightDecay(schedule="cosine", start=1 / 3, end=0.0),
+        "exponents": WeightDecay(schedule="step", start=1e-300),
+        "thresholds": WeightDecay(start=0.0),
+    }
+    rates = dict(zip(PARAMETER_KINDS, (1e-300, 0.1, 1 / 3, 2.0, 100.0), strict=True))
+    augmented = {"flip": False, "random_resized_crop": 1 / 3, "vertical_flip": True, "quarter_turns": True}
+    schedule = {"learning_rate_schedule": "cosine", "warmup_epochs": 1 / 3, "gradient_clip_norm": 0.1, "momentum": 0.7}
+    for fields in ({}, {"learning_rate": rates, "weight_decay": decays, **augmented, **schedule}):
+        recipe = Recipe.usual(CONV, **fields)
+        assert Recipe.from_json(recipe.to_json()) == recipe
+        assert hash(Recipe.from_json(recipe.to_json())) == hash(recipe)
 
 
 @pytest.mark.parametrize(
-    ("schedule", "corners"),
+    ("schedule", "warmup", "corners"),
     [
-        ("constant", [(0.0, 1.0), (1.0, 1.0)]),
-        ("step", [(0.0, 1.0), (0.4999, 1.0), (0.5, 0.1), (0.7499, 0.1), (0.75, 0.01), (1.0, 0.01)]),
-        ("cosine", [(0.0, 1.0), (0.5, 0.5), (1.0, 0.0)]),
+        ("constant", 0.0, [(0.0, 1.0), (1.0, 1.0)]),
+        ("step", 0.0, [(0.0, 1.0), (0.4999, 1.0), (0.5, 0.1), (0.7499, 0.1), (0.75, 0.01), (1.0, 0.01)]),
+        ("cosine", 0.0, [(0.0, 1.0), (0.5, 0.5), (1.0, 0.0)]),
+        ("constant", 10.0, [(0.0, 0.0), (0.05, 0.5), (0.1, 1.0)]),
+        ("step", 10.0, [(0.0, 0.0), (0.05, 0.5), (0.1, 1.0)]),
+        ("cosine", 10.0, [(0.0, 0.0), (0.05, 0.5), (0.1, 1.0), (0.55, 0.5), (1.0, 0.0)]),
     ],
 )
-def test_learning_rate_follows_its_schedule(schedule: Any, corners: list[tuple[float, float]]) -> None:
-    recipe = Recipe.usual(CONV, learning_rate_schedule=schedule)
+def test_learning_rate_follows_its_schedule(schedule: Any, warmup: float, corners: list[tuple[float, float]]) -> None:
+    recipe = Recipe.usual(CONV, learning_rate_schedule=schedule, epochs=100, warmup_epochs=warmup)
     for progress, factor in corners:
         assert recipe.learning_rate_factor(progress) == pytest.approx(factor, abs=1e-12)
 
 
-@pytest.mark.parametrize(("schedule", "after"), [("constant", 1.0), ("step", 1.0), ("cosine", 1.0)])
-def test_warmup_rises_linearly_from_zero(schedule: Any, after: float) -> None:
-    recipe = Recipe.usual(CONV, learning_rate_schedule=schedule, epochs=100, warmup_epochs=10.0)
-    assert recipe.learning_rate_factor(0.0) == 0.0
-    assert recipe.learning_rate_factor(0.05) == pytest.approx(0.5)
-    assert recipe.learning_rate_factor(0.1) == pytest.approx(after)
-
-
-def test_cosine_with_warmup_still_ends_at_zero() -> None:
-    recipe = Recipe.usual(CONV, learning_rate_schedule="cosine", epochs=100, warmup_epochs=10.0)
-    assert recipe.learning_rate_factor(0.55) == pytest.approx(0.5)
-    assert recipe.learning_rate_factor(1.0) == pytest.approx(0.0, abs=1e-12)
-
-
-@given(recipes(), st.floats(0, 1))
-@settings(deadline=None)
-def test_learning_rate_factor_is_a_fraction(recipe: Recipe, progress: float) -> None:
-    assert 0 <= recipe.learning_rate_factor(progress) <= 1
-
-
 @pytest.mark.parametrize(
     ("schedule", "corners"),
     [
+        ("constant", []),
         ("linear", [(0.0, 4.0), (0.25, 3.5), (1.0, 2.0)]),
         ("cosine", [(0.0, 4.0), (0.25, 4 - 2 * (1 - math.sqrt(0.5)) / 2), (0.5, 3.0), (1.0, 2.0)]),
         ("step", [(0.0, 4.0), (0.4999, 4.0), (0.5, 2.0), (1.0, 2.0)]),
     ],
 )
-def test_weight_decay_runs_from_start_to_end(schedule: Any, corners: list[tuple[float, float]]) -> None:
-    decay = WeightDecay(schedule=schedule, start=4.0, end=2.0)
-    assert [decay.at(progress) for progress, _ in corners] == pytest.approx([value for _, value in corners])
-
-
-@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine", "step"])
-def test_weight_decay_without_an_end_stays(schedule: Any) -> None:
+def test_weight_decay_runs_from_start_to_an_end_or_stays(schedule: Any, corners: list[tuple[float, float]]) -> None:
+    for progress, value in corners:
+        assert WeightDecay(schedule=schedule, start=4.0, end=2.0).at(progress) == pytest.approx(value)
     assert {WeightDecay(schedule=schedule, start=3.0).at(progress) for progress in (0.0, 0.3, 1.0)} == {3.0}
 
 
@@ -118,10 +82,6 @@ def test_shared_recipe_lies_between_those_of_its_units() -> None:
     assert recipe.learning_rate.conv == recipe.learning_rate.exponents == 0.0316
     assert recipe.weight_decay.trunk.start == pytest.approx(3.16e-4)
     assert Recipe.shared([PRODUCT, CONV]) == recipe
-
-
-def test_fields_override_the_usual_ones() -> None:
-    assert Recipe.usual(PRODUCT, epochs=3, flip=False).epochs == 3
 
 
 def test_files_and_digests_of_recipes_without_later_fields_are_those_of_every_version() -> None:
@@ -152,26 +112,6 @@ def test_a_resized_crop_covers_a_share_of_the_image(share: float) -> None:
 def test_nesterov_needs_momentum() -> None:
     with pytest.raises(ConfigError, match="nesterov = true needs momentum > 0"):
         Recipe.usual(CONV, nesterov=True, momentum=0.0)
-
-
-def test_faults_of_nested_tables_are_listed_with_their_path() -> None:
-    with pytest.raises(ConfigError) as caught:
-        Recipe.from_json(
-            Recipe.usual(CONV)
-            .to_json()
-            .replace('"trunk": 0.1', '"trunk": 0')
-            .replace('"schedule": "constant"', '"schedule": "cosin"', 1)
-            .replace('"epochs"', '"epoch"'),
-            source="recipe.json",
-        )
-    lines = str(caught.value).splitlines()
-    assert lines[0] == "recipe.json has 3 errors:"
-    assert "  learning_rate.trunk: input should be greater than 0, got 0" in lines
-    assert any(line.startswith('  epoch: unknown key "epoch"; did you mean "epochs"?') for line in lines)
-    assert (
-        "  weight_decay.trunk.schedule: 'cosin' is not valid; did you mean \"cosine\"? (known: constant, cosine, "
-        "linear, step)" in lines
-    )
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import FixedTrial, Trial
-from space_samples import SMALL_SPACES, small_space
+from space_samples import SMALL_SPACES
 
 from pure_nas.errors import ConfigError
+from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
-from pure_nas.space.recipe import Recipe
+from pure_nas.space.catalogue import SPACES
+from pure_nas.space.parameters import Located
+from pure_nas.space.recipe import Recipe, WeightDecay
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import CONV, PRODUCT
 
@@ -48,7 +51,12 @@ SHARED = """
     learning_rate = { low = 0.01, high = 0.1, log = true }
     weight_decay = { schedule = { choices = ["constant", "step"] }, start = 1e-3, end = { choices = [1e-4, "none"] } }
 """
-CONV_RATES = {"momentum": 0.9, "crop_padding": 2, "learning_rate.conv": 0.1}
+TEXTS = [
+    RICH,
+    SHARED,
+    *("[architecture]\n" + text for text in SMALL_SPACES.values()),
+    *map(SPACES.text, SPACES.places),
+]
 
 
 def new_trial(seed: int) -> Trial:
@@ -59,7 +67,7 @@ def params_of(candidate_toml: str, params: dict[str, Any]) -> Candidate:
     return SearchSpace.from_toml(candidate_toml).suggest(FixedTrial(params))
 
 
-@pytest.mark.parametrize("text", [RICH, SHARED, *("[architecture]\n" + text for text in SMALL_SPACES.values())])
+@pytest.mark.parametrize("text", TEXTS)
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_suggestion_is_valid_and_its_parameters_are_found_again(text: str, seed: int) -> None:
@@ -89,17 +97,6 @@ def test_only_what_the_candidate_has_is_suggested(seed: int) -> None:
     assert ("learning_rate.conv" in trial.params) == ("conv" in architecture.unit_set)
     varies = trial.params.get("weight_decay.exponents.schedule", "constant") != "constant"
     assert ("weight_decay.exponents.end" in trial.params) == varies
-
-
-def test_a_convolutional_candidate_needs_no_parameters_of_product_units() -> None:
-    ones = {f"blocks_per_stage.{stage}": 1 for stage in range(3)}
-    candidate = params_of(
-        RICH, {**ones, "base_width": 8, **{f"units.{stage}.0": "conv" for stage in range(3)}, **CONV_RATES}
-    )
-    assert candidate.architecture.units == (("conv",),) * 3
-    assert candidate.recipe.learning_rate.conv == 0.1
-    assert candidate.recipe.learning_rate.trunk == 0.0316
-    assert (candidate.recipe.epochs, candidate.recipe.batch_size) == (5, 16)
 
 
 def test_what_is_left_out_has_the_defaults_of_a_shared_recipe() -> None:
@@ -161,7 +158,7 @@ def test_run_settings_are_replaced_one_by_one() -> None:
         space.with_run(epochs=0)
 
 
-@pytest.mark.parametrize("text", [RICH, SHARED, *("[architecture]\n" + text for text in SMALL_SPACES.values())])
+@pytest.mark.parametrize("text", TEXTS)
 def test_a_space_survives_being_written(text: str) -> None:
     space = SearchSpace.from_toml(text)
     assert SearchSpace.from_toml(space.to_toml()) == space
@@ -176,14 +173,87 @@ def test_a_range_of_one_value_and_a_single_choice_are_fixed() -> None:
         units = { choices = ["product"], per = "network" }
         threshold_init = { low = 1, high = 1.0 }
     """
-    architecture = params_of(text, {}).architecture
-    assert architecture.threshold_init == (1.0, 1.0, 1.0)
-    space = SearchSpace.from_toml(text)
-    assert SearchSpace.from_toml(space.to_toml()) == space
-    assert space.count() == 1
+    assert params_of(text, {}).architecture.threshold_init == (1.0, 1.0, 1.0)
+    assert SearchSpace.from_toml(text).count() == 1
 
 
-def test_spaces_are_hashable_and_compare_by_content() -> None:
-    space = small_space("one network")
-    assert space == small_space("one network")
-    assert len({space, small_space("one network"), small_space("units per stage")}) == 2
+USUAL = Recipe.shared([CONV, PRODUCT], epochs=5, batch_size=16)
+OTHERS = {
+    "other fields": USUAL.model_copy(update={"nesterov": True, "epochs": 10}),
+    "other rates": USUAL.model_copy(
+        update={"learning_rate": USUAL.learning_rate.model_copy(update={"exponents": 50.0, "thresholds": 3.0})}
+    ),
+}
+CONVOLUTIONS = (("conv",),) * 4
+
+
+def candidate(units: Any = (("product",),) * 3, recipe: Recipe = USUAL, **fields: Any) -> Candidate:
+    return Candidate(Architecture(units=units, **{"base_width": 8, **fields}), recipe)
+
+
+def located(given: Candidate, per: str = "layer") -> Located:
+    return SearchSpace.from_toml(RICH.replace('per = "layer"', f'per = "{per}"')).parameters_of(given)
+
+
+def test_values_outside_are_named_and_the_walk_goes_on_with_the_candidates_structure() -> None:
+    deep = (("product",) * 5, ("conv",), ("conv", "product"))
+    found = located(candidate(deep, base_width=64, threshold_init=(3.5, 0.0, 0.5)))
+    assert found.outside == ("blocks_per_stage.0", "base_width", "threshold_init.0")
+    assert found.params["units.0.4"] == "product"
+    assert found.params["threshold_init.2"] == 0.5
+    assert "threshold_init.1" not in found.params
+    assert set(found.params) == set(found.distributions)
+
+
+@pytest.mark.parametrize(
+    ("per", "units", "outside"),
+    [
+        ("layer", (("product", "conv"), ("conv",), ("conv",)), ()),
+        ("stage", (("product", "product"), ("conv",), ("conv",)), ()),
+        ("stage", (("product", "conv"), ("conv",), ("conv",)), ("units.0",)),
+        ("network", (("conv", "conv"), ("conv",), ("conv",)), ()),
+        ("network", (("conv", "conv"), ("conv",), ("product",)), ("units",)),
+    ],
+)
+def test_units_that_are_decided_together_must_agree(per: str, units: Any, outside: tuple[str, ...]) -> None:
+    assert located(candidate(units), per).outside == outside
+
+
+@pytest.mark.parametrize(
+    ("given", "outside"),
+    [
+        (candidate(image_size=64, zero_gamma=True), ("image_size", "zero_gamma")),
+        (candidate(recipe=OTHERS["other fields"]), ("nesterov", "epochs")),
+        (candidate(CONVOLUTIONS), ("stages",)),
+        (candidate(CONVOLUTIONS[:2], family="imagenet"), ("family", "stages")),
+        # Settings and rates that the network lacks do not count.
+        (candidate(CONVOLUTIONS[:3], OTHERS["other rates"], relu_after_add=True, exponent_cap=3.0), ()),
+    ],
+)
+def test_fixed_values_that_differ_are_outside(given: Candidate, outside: tuple[str, ...]) -> None:
+    assert located(given).outside == outside
+
+
+def test_the_first_pattern_that_fits_is_found() -> None:
+    text = """
+        [run]
+        epochs = 5
+        batch_size = 16
+        [architecture]
+        base_width = 8
+        blocks_per_stage = { low = 1, high = 2 }
+        units = { patterns = ["conv product", "conv"] }
+    """
+    patterns = SearchSpace.from_toml(text)
+    assert patterns.parameters_of(candidate((("conv",),) * 3)).params["units"] == "conv product"
+    assert patterns.parameters_of(candidate((("conv",), ("conv", "conv"), ("conv",)))).params["units"] == "conv"
+    assert patterns.parameters_of(candidate((("product",),) * 3)).outside == ("units",)
+
+
+@pytest.mark.parametrize("end", [None, 1e-4])
+def test_a_weight_decay_without_an_end_ends_where_it_starts(end: float | None) -> None:
+    decay = WeightDecay(schedule="cosine", start=1e-4, end=end)
+    recipe = USUAL.model_copy(update={"weight_decay": USUAL.weight_decay.model_copy(update={"exponents": decay})})
+    found = located(candidate(recipe=recipe))
+    assert found.outside == ()
+    assert found.params["weight_decay.exponents.end"] == 1e-4

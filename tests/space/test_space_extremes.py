@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
-import optuna
 import pytest
-import torch
 from space_samples import SMALL_SPACES, every_candidate, small_space
 
 from pure_nas.cost.layers import cost_of
-from pure_nas.nn.network import build
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.catalogue import SPACES, load_space
+from pure_nas.space.axis import Axis
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import PRODUCT, get_unit
 
@@ -43,9 +38,7 @@ def test_the_count_is_the_number_of_distinct_canonical_architectures(name: str) 
 )
 def test_large_spaces_are_counted_at_once(fields: str, count: int) -> None:
     units = 'units = { choices = ["conv", "product"], per = "layer" }'
-    started = time.perf_counter()
     assert SearchSpace.from_toml(f"[architecture]\n{fields}\n{units}").count() == count
-    assert time.perf_counter() - started < 2
 
 
 @pytest.mark.parametrize("name", SMALL_SPACES)
@@ -57,23 +50,6 @@ def test_no_network_of_a_space_is_smaller_or_larger_than_the_extremes(name: str)
     for measure in (lambda cost: cost.params, lambda cost: cost.flops):
         assert min(map(measure, everything)) == min(map(measure, smallest))
         assert max(map(measure, everything)) == max(map(measure, largest))
-
-
-@pytest.mark.parametrize("name", [*SMALL_SPACES, *SPACES.places])
-def test_built_networks_of_a_space_lie_between_its_extremes(name: str) -> None:
-    if name in SMALL_SPACES:
-        space, everything = small_space(name), every_candidate(name)
-    else:
-        space, study = load_space(name), optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
-        everything = tuple(space.suggest(study.ask()) for _ in range(4))
-    least = min(cost_of(architecture).params for architecture in space.smallest_architectures())
-    most = max(cost_of(architecture).params for architecture in space.largest_architectures())
-    for candidate in everything[:: max(1, len(everything) // 8)]:
-        with torch.device("meta"):
-            built = build(candidate.architecture)
-        params = sum(parameter.numel() for parameter in built.parameters())
-        assert params == cost_of(candidate.architecture).params
-        assert least <= params <= most
 
 
 @pytest.mark.parametrize("name", SMALL_SPACES)
@@ -97,11 +73,12 @@ def labels(*units: str) -> list[str]:
     return [f"{unit} {size}" for unit in units for size in ("small", "middle", "large")]
 
 
-def test_depths_are_the_smallest_the_middle_and_the_largest() -> None:
+def test_depths_and_values_are_sorted_from_the_smallest_to_the_largest() -> None:
     assert SearchSpace.from_toml(HYBRID).depths() == ((1, 1, 1), (5, 5, 5), (9, 9, 9))
     assert small_space("units per stage").depths() == ((1, 1, 1), (2, 2, 2))
     assert small_space("units per network").depths() == ((1, 2, 1), (2, 2, 1), (3, 2, 4))
     assert small_space("one network").depths() == ((2, 2, 2),)
+    assert Axis((None, 20.0, 4.0)).values == (4.0, 20.0, None)  # without a bound is the largest
 
 
 def test_baselines_are_networks_of_one_unit_with_the_middle_width() -> None:
@@ -114,11 +91,8 @@ def test_baselines_are_networks_of_one_unit_with_the_middle_width() -> None:
 def test_baselines_have_only_units_of_the_space() -> None:
     found = small_space("convolutions only").baseline_architectures()
     assert [label for label, _ in found] == ["conv small", "conv large"]
-
-
-def test_baselines_of_a_space_with_neither_are_of_its_own_units() -> None:
-    space = SearchSpace.from_toml(HYBRID.replace('"conv", "product"', '"log-conv", "plain-conv"'))
-    assert [label for label, _ in space.baseline_architectures()] == labels("log-conv", "plain-conv")
+    neither = SearchSpace.from_toml(HYBRID.replace('"conv", "product"', '"log-conv", "plain-conv"'))
+    assert [label for label, _ in neither.baseline_architectures()] == labels("log-conv", "plain-conv")
 
 
 def test_baselines_take_the_nearest_setting_where_the_space_lacks_the_default() -> None:

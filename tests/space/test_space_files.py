@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -42,7 +40,6 @@ def faults_of(text: str) -> list[str]:
         ("base_width = { low = 1, high = 8, log = 1 }", "base_width.log: must be true or false, got 1"),
         ("base_width = { low = 1, hig = 8 }", 'base_width.hig: unknown key "hig"; did you mean "high"?'),
         ("base_width = {}", "base_width: must be a value, { choices = [...] } or { low = ..., high = ... }"),
-        ("threshold_init = -1000", "threshold_init: input should be greater than or equal to -50, got -1000"),
         ("threshold_init = [0, 0, 99]", "threshold_init.2: input should be less than or equal to 50, got 99"),
         ("threshold_init = [0, 0]", "threshold_init: lists 2 stages, but the network has 3"),
         ("threshold_init = []", "threshold_init: must list one value per stage"),
@@ -51,7 +48,6 @@ def faults_of(text: str) -> list[str]:
         ("threshold_init = { choices = [0.0, -0.0] }", "threshold_init.choices.1: 0.0 is listed twice"),
         ("threshold_init = nan", "threshold_init: input should be a finite number, got nan"),
         ("residual_scale = { choices = [1.0, 0] }", "residual_scale.choices.1: input should be greater than 0, got 0"),
-        ("zero_gama = true", 'zero_gama: unknown key "zero_gama"; did you mean "zero_gamma"?'),
         ("relu_after_add = { low = false, high = true }", "relu_after_add: a range needs two numbers"),
         ('exponent_cap = { low = 1, high = "none" }', "exponent_cap: a range needs two numbers"),
         ('shortcut = { choices = ["projction"] }', "shortcut.choices.0: 'projction' is not valid; did you mean"),
@@ -69,7 +65,6 @@ def test_a_fault_of_an_architecture_field_gives_one_line(line: str, fault: str) 
     ("units", "fault"),
     [
         ("7", 'units: must be a pattern such as "product"'),
-        ('["conv"]', 'units: must be a pattern such as "product"'),
         ('""', 'units: "" has a stage without a unit'),
         ('"conv | | conv"', 'units: "conv | | conv" has a stage without a unit'),
         ('"conv prodct"', 'units: There is no unit "prodct"; did you mean "product"?'),
@@ -93,9 +88,6 @@ def test_a_fault_of_the_units_gives_one_line(units: str, fault: str) -> None:
     [
         ("momentum = 1", "momentum: input should be less than 1, got 1"),
         ("nesterov = true\nmomentum = { low = 0.0, high = 0.9 }", ": nesterov = true needs momentum > 0"),
-        ("random_resized_crop = 0", "random_resized_crop: input should be greater than 0"),
-        ("quarter_turn = true", 'quarter_turn: unknown key "quarter_turn"; did you mean "quarter_turns"?'),
-        ("vertical_flip = 1", "vertical_flip: input should be a valid boolean"),
         ("warmup_epochs = inf", "warmup_epochs: input should be a finite number, got inf"),
         ("learning_rate = -1", "learning_rate: input should be greater than 0, got -1"),
         ("learning_rate.conv = { low = -1, high = 1 }", "learning_rate.conv.low: input should be greater than 0, got"),
@@ -140,18 +132,11 @@ def test_every_fault_of_a_file_is_listed_at_once() -> None:
     ]
 
 
-def test_a_syntax_error_names_the_file_and_the_line(tmp_path: Path) -> None:
-    path = tmp_path / "broken.toml"
-    path.write_text("schema = 1\n[architecture\n")
-    with pytest.raises(ConfigError, match=r"broken\.toml is not valid TOML: .*line 2"):
-        SearchSpace.load(path)
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xff\xfe\x00", "is not UTF-8 text"),
         (b"# fine\nsummary = '\xe9'", r"is not UTF-8 text \(line 2\)"),
+        (b"schema = 1\n[architecture\n", r"hostile\.toml is not valid TOML: .*line 2"),
         (b"", "architecture: is missing"),
         (b"x = " + b"[" * 5000, "is nested too deeply|is not valid TOML"),
         (b"x = " + b"9" * 5000, "is not valid TOML"),
@@ -179,12 +164,6 @@ def test_paths_that_cannot_be_read_are_explained(tmp_path: Path) -> None:
         SearchSpace.load(tmp_path)
     with pytest.raises(ConfigError, match="cannot be read: embedded null"):
         SearchSpace.load(Path("a\0b.toml"))
-
-
-def test_files_of_windows_editors_are_read(tmp_path: Path) -> None:
-    path = tmp_path / "windows.toml"
-    path.write_bytes(b"\xef\xbb\xbf" + MINIMAL.replace("\n", "\r\n").encode())
-    assert SearchSpace.load(path) == SearchSpace.from_toml(MINIMAL)
 
 
 SCALARS = st.one_of(
@@ -229,16 +208,3 @@ def test_any_file_is_a_space_or_explained(
         return
     assert space.count() >= 1
     assert SearchSpace.from_toml(space.to_toml()) == space
-
-
-@settings(max_examples=200, deadline=None)
-@given(text=st.text(st.characters(codec="utf-8"), max_size=60))
-def test_any_text_is_a_space_or_explained(text: str) -> None:
-    with pytest.raises(ConfigError):
-        SearchSpace.from_toml(text)
-
-
-def test_spaces_load_without_torch() -> None:
-    read = "[c.load_space(name) for name in c.SPACES.places]"
-    code = f"import sys, pure_nas.space.catalogue as c; {read}; sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -33,16 +33,12 @@ def recipe(**fields: Any) -> Recipe:
     return Recipe.usual(PRODUCT, **{"epochs": 4, "batch_size": 16, "crop_padding": 1, **fields})
 
 
-def training(chosen: Recipe | None = None, *, seed: int = 0, architecture: Architecture = MIXED) -> Training:
-    return Training(
-        build(architecture, generator=generator(seed, "weights")),
-        chosen or recipe(),
-        train=stripes(48, 0),
-        validation=stripes(16, 1),
-        flip=True,
-        device=CPU,
-        seed=seed,
-    )
+def training(
+    chosen: Recipe | None = None, *, seed: int = 0, architecture: Architecture = MIXED, **options: Any
+) -> Training:
+    network = build(architecture, generator=generator(seed, "weights"))
+    usual = {"train": stripes(48, 0), "validation": stripes(16, 1), "flip": True, "device": CPU}
+    return Training(network, chosen or recipe(), seed=seed, **{**usual, **options})
 
 
 def weights(run: Training) -> dict[str, torch.Tensor]:

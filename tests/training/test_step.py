@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import pytest
 import torch
-from small_training import CPU, MIXED, recipe, same, stripes
+from small_training import CPU, MIXED, recipe, same, stripes, training
 from torch import nn
 
 from pure_nas.errors import PureNasError
@@ -18,9 +18,9 @@ from pure_nas.space.recipe import Recipe, WeightDecay
 from pure_nas.space.unit import CONV, PARAMETER_KINDS, UNITS, ParameterKind
 from pure_nas.training.scoring import generator
 from pure_nas.training.step import BatchScore, Execution, Step, apply_schedules, make_optimizer
-from pure_nas.training.training import Training
 
 RECIPE = recipe(gradient_clip_norm=1.0, learning_rate_schedule="cosine", momentum=0.9)
+RECORD = "pure_nas.training.step.record_cuda_graph"
 Replay = Callable[[], None]
 Recorder = Callable[[Callable[[], BatchScore]], tuple[Replay, BatchScore]]
 
@@ -71,30 +71,17 @@ def run(step: Step, batch_size: int, chosen: Recipe = RECIPE) -> list[tuple[floa
     return scores
 
 
-def eager(learner: Network) -> Step:
-    return Step(learner, make_optimizer(learner, RECIPE), RECIPE, CPU, "eager")
-
-
-@pytest.fixture
-def recorded(monkeypatch: pytest.MonkeyPatch) -> Callable[[Recorder, Network], Step]:
-    """Makes a step that is recorded by a stand-in for CUDA graphs."""
-
-    def make(record: Recorder, learner: Network) -> Step:
-        monkeypatch.setattr("pure_nas.training.step.record_cuda_graph", record)
-        return Step(learner, make_optimizer(learner, RECIPE), RECIPE, CPU, "recorded")
-
-    return make
-
-
-Recorded = Callable[[Recorder, Network], Step]
+def step_of(learner: Network, execution: Execution = "eager") -> Step:
+    return Step(learner, make_optimizer(learner, RECIPE), RECIPE, CPU, execution)
 
 
 @pytest.mark.parametrize("batch_size", [16, 11])
-def test_a_recorded_step_learns_what_an_eager_one_learns(batch_size: int, recorded: Recorded) -> None:
+def test_a_recorded_step_learns_what_an_eager_one_learns(batch_size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     plain, taped = network(), network()
     tape = Tape(taped)
-    step = recorded(tape, taped)
-    assert run(step, batch_size) == run(eager(plain), batch_size)
+    monkeypatch.setattr(RECORD, tape)
+    step = step_of(taped, "recorded")
+    assert run(step, batch_size) == run(step_of(plain), batch_size)
     assert same(plain.state_dict(), taped.state_dict())
     assert step.kind == "recorded"
     assert tape.recorded == 1
@@ -116,11 +103,12 @@ def exhausted(work: Callable[[], BatchScore]) -> tuple[Replay, BatchScore]:
     ],
 )
 def test_a_step_that_cannot_be_recorded_runs_eagerly_and_says_so_once(
-    record: Recorder, reason: str, recorded: Recorded, caplog: pytest.LogCaptureFixture
+    record: Recorder, reason: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     plain, other = network(), network()
-    step = recorded(record, other)
-    assert run(step, 16) == run(eager(plain), 16)
+    monkeypatch.setattr(RECORD, record)
+    step = step_of(other, "recorded")
+    assert run(step, 16) == run(step_of(plain), 16)
     assert same(plain.state_dict(), other.state_dict())
     assert step.kind == f"eager (recording failed: {reason})"
     assert len(caplog.records) == 1
@@ -130,10 +118,11 @@ def test_a_step_that_cannot_be_recorded_runs_eagerly_and_says_so_once(
     "failure", [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")]
 )
 def test_a_recording_gives_its_memory_back_where_a_batch_of_another_size_needs_it(
-    failure: RuntimeError, recorded: Recorded, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    failure: RuntimeError, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain, taped = network(), network()
-    step = recorded(Tape(taped), taped)
+    monkeypatch.setattr(RECORD, Tape(taped))
+    step = step_of(taped, "recorded")
     forward, failures = Network.forward, [failure]
 
     def scarce(self: Network, x: torch.Tensor) -> torch.Tensor:
@@ -142,7 +131,7 @@ def test_a_recording_gives_its_memory_back_where_a_batch_of_another_size_needs_i
         return forward(self, x)
 
     monkeypatch.setattr(Network, "forward", scarce)
-    assert run(step, 11) == run(eager(plain), 11)
+    assert run(step, 11) == run(step_of(plain), 11)
     assert same(plain.state_dict(), taped.state_dict())
     assert step.kind == "eager (no memory beside the recording)"
     assert len(caplog.records) == 1
@@ -154,45 +143,27 @@ def test_a_recording_gives_its_memory_back_where_a_batch_of_another_size_needs_i
 @pytest.mark.parametrize("execution", ["recorded", "compiled"])
 def test_on_a_gpu_recorded_and_compiled_steps_learn_what_eager_ones_learn(execution: Execution) -> None:
     """Also where the last batch of an epoch is smaller."""
-    device = torch.device("cuda")
     losses: dict[str, list[float]] = {}
     for each in ("eager", execution):
-        learner, chosen = network(), RECIPE.model_copy(update={"batch_size": 11})
-        run = Training(
-            learner, chosen, train=stripes(48, 0), validation=None, flip=True, device=device, seed=0, execution=each
-        )
+        chosen = RECIPE.model_copy(update={"batch_size": 11})
+        run = training(chosen, validation=None, device=torch.device("cuda"), execution=each)
         losses[each] = [run.run_epoch().train_loss for _ in range(RECIPE.epochs)]
         assert each in run.execution
     assert losses[execution] == pytest.approx(losses["eager"], rel=0.05)
 
 
-class Skipping(nn.Module):
-    """Leaves out a layer in every other step."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(64, 64)
-        self.classifier = nn.Linear(64, 2)
-        self.calls = 0
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        self.calls += 1
-        x = x.flatten(1)
-        logits: torch.Tensor = self.classifier(self.layer(x) if self.calls % 2 == 0 else x)
-        return logits
-
-
 def test_a_layer_that_is_skipped_in_some_steps_learns_in_the_others() -> None:
-    learner = Skipping()
-    before = learner.layer.weight.detach().clone()
-    optimizer = torch.optim.SGD([{"params": list(learner.parameters()), "kind": "conv"}], momentum=0.9, fused=True)
-    step = Step(learner, optimizer, RECIPE, CPU, "eager")  # type: ignore[arg-type]
+    learner = network()
+    block = learner.stages[0][0]
+    before, step = block.conv1.weight.detach().clone(), step_of(learner)
     images, labels = next(stripes(48, 0).batches(48))
+    block.forward = lambda x: x
     step(images, labels, 0.0)
     # Only its weights decay.
-    torch.testing.assert_close(learner.layer.weight, before, rtol=1e-4, atol=0)
+    torch.testing.assert_close(block.conv1.weight, before, rtol=1e-4, atol=0)
+    del block.forward
     step(images, labels, 0.1)
-    assert (learner.layer.weight - before).abs().max() > 1e-4
+    assert not torch.allclose(block.conv1.weight, before, rtol=1e-3, atol=0)
 
 
 def test_a_batch_is_scored_before_it_is_learnt() -> None:
@@ -200,7 +171,7 @@ def test_a_batch_is_scored_before_it_is_learnt() -> None:
     images, labels = next(stripes(48, 0).batches(48))
     with torch.no_grad():
         logits = build(MIXED, generator=generator(0, "weights")).train()(images)
-    score = eager(learner)(images, labels, 0.0)
+    score = step_of(learner)(images, labels, 0.0)
     torch.testing.assert_close(score.loss, nn.functional.cross_entropy(logits, labels))
     assert int(score.correct) == int((logits.argmax(1) == labels).sum())
 
@@ -213,8 +184,6 @@ DECAYS: dict[ParameterKind, WeightDecay] = {
     "exponents": WeightDecay(schedule="step", start=0.5, end=0.05),
     "thresholds": WeightDecay(start=0.0),
 }
-HALFWAY_DECAY = {"trunk": 0.01, "conv": 0.2, "product_conv": 0.2, "exponents": 0.05, "thresholds": 0.0}
-LAST_DECAY = {"trunk": 0.01, "conv": 0.3, "product_conv": 0.0, "exponents": 0.05, "thresholds": 0.0}
 
 
 def by_kind(**fields: object) -> Recipe:
@@ -225,21 +194,14 @@ def settings_of(optimizer: torch.optim.Optimizer, name: str) -> dict[str, float]
     return {group["kind"]: group[name] for group in optimizer.param_groups}
 
 
-@pytest.mark.parametrize(
-    ("schedule", "halfway", "last"), [("constant", 1.0, 1.0), ("step", 0.1, 0.01), ("cosine", 0.5, 0.0)]
-)
-def test_schedules_are_applied_to_each_kind(schedule: str, halfway: float, last: float) -> None:
-    chosen = by_kind(learning_rate_schedule=schedule)
+@pytest.mark.parametrize(("progress", "factor"), [(0.0, 1.0), (0.5, 0.5), (1.0, 0.0)])
+def test_schedules_are_applied_to_each_kind(progress: float, factor: float) -> None:
+    chosen = by_kind(learning_rate_schedule="cosine")
     optimizer = make_optimizer(build(MIXED), chosen)
-    for progress, factor, decay in (
-        (0.0, 1.0, {kind: each.start for kind, each in DECAYS.items()}),
-        (0.5, halfway, HALFWAY_DECAY),
-        (1.0, last, LAST_DECAY),
-    ):
-        apply_schedules(optimizer, chosen, progress)
-        expected = {kind: rate * factor for kind, rate in RATES.items()}
-        assert settings_of(optimizer, "lr") == pytest.approx(expected)
-        assert settings_of(optimizer, "weight_decay") == pytest.approx(decay)
+    apply_schedules(optimizer, chosen, progress)
+    assert settings_of(optimizer, "lr") == pytest.approx({kind: rate * factor for kind, rate in RATES.items()})
+    decays = {kind: decay.at(progress) for kind, decay in DECAYS.items()}
+    assert settings_of(optimizer, "weight_decay") == pytest.approx(decays)
 
 
 def test_the_first_step_already_has_its_rates_and_decays() -> None:
@@ -250,29 +212,25 @@ def test_the_first_step_already_has_its_rates_and_decays() -> None:
     assert set(settings_of(optimizer, "nesterov").values()) == {True}
 
 
-def test_warmup_raises_the_rates_from_zero() -> None:
-    chosen = by_kind(epochs=10, warmup_epochs=2.0, learning_rate_schedule="constant")
-    optimizer = make_optimizer(build(MIXED), chosen)
-    for progress, factor in ((0.0, 0.0), (0.1, 0.5), (0.2, 1.0), (1.0, 1.0)):
-        apply_schedules(optimizer, chosen, progress)
-        assert settings_of(optimizer, "lr") == pytest.approx({kind: rate * factor for kind, rate in RATES.items()})
-
-
-@pytest.mark.parametrize("trainable", [True, False])
-def test_every_trainable_parameter_is_in_the_group_of_its_kind_once(trainable: bool) -> None:
-    network = build(MIXED.model_copy(update={"threshold_trainable": trainable}))
-    optimizer = make_optimizer(network, recipe())
+@pytest.mark.parametrize(
+    ("architecture", "lacking"),
+    [
+        (MIXED, set()),
+        (MIXED.model_copy(update={"threshold_trainable": False}), {"thresholds"}),
+        (MIXED.with_unit("conv"), {"product_conv", "exponents", "thresholds"}),
+    ],
+)
+def test_every_trainable_parameter_is_in_the_group_of_its_kind_once(
+    architecture: Architecture, lacking: set[ParameterKind]
+) -> None:
+    network = build(architecture)
     kinds = parameter_kinds(network)
     expected = {id(each): kinds[name] for name, each in network.named_parameters() if each.requires_grad}
-    grouped = [(id(each), group["kind"]) for group in optimizer.param_groups for each in group["params"]]
+    groups = make_optimizer(network, recipe()).param_groups
+    grouped = [(id(each), group["kind"]) for group in groups for each in group["params"]]
     assert len(grouped) == len(expected)
     assert dict(grouped) == expected
-    assert set(expected.values()) == set(PARAMETER_KINDS) - (set() if trainable else {"thresholds"})
-
-
-def test_a_network_without_product_units_has_no_groups_for_them() -> None:
-    optimizer = make_optimizer(build(MIXED.with_unit("conv")), recipe())
-    assert [group["kind"] for group in optimizer.param_groups] == ["trunk", "conv"]
+    assert {group["kind"] for group in groups} == set(PARAMETER_KINDS) - lacking
 
 
 def test_a_kind_of_parameters_that_nothing_trains_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import torch
 from forked import in_a_fork
 from hypothesis import given
 from hypothesis import strategies as st
-from small_training import CPU, MIXED, recipe, stripes, training, weights
+from small_training import MIXED, recipe, training, weights
 from torch._dynamo import lookup_backend
 
 from pure_nas.nn.network import build
@@ -28,7 +28,6 @@ from pure_nas.training.step import (
     repays,
     undo_compilation,
 )
-from pure_nas.training.training import Training
 
 FAST = Experience(seconds_per_block=5.0, speedup=1.5)
 
@@ -108,13 +107,6 @@ def test_steps_are_carried_out_as_asked_or_as_suits_the_device(
     assert compiler.compiled is (asked == "compiled")
 
 
-def test_a_cpu_never_looks_at_the_clock() -> None:
-    chosen = make_step("cpu")
-    for _ in range(6):
-        chosen.epoch_done(1e6, 100)
-    assert chosen.kind == "eager"
-
-
 @pytest.mark.parametrize(("after", "kept"), [(60.0, True), (150.0, False)])
 def test_a_gpu_compiles_where_that_repays_and_undoes_what_made_steps_slower(
     after: float, kept: bool, monkeypatch: pytest.MonkeyPatch
@@ -141,11 +133,14 @@ def test_a_gpu_compiles_where_that_repays_and_undoes_what_made_steps_slower(
     assert again.compiled is kept
 
 
-def test_a_gpu_with_little_left_to_do_does_not_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("device", "seconds", "left"), [("cpu", 1e6, 100), ("cuda", 1.0, 10)])
+def test_a_cpu_and_a_gpu_with_little_left_to_do_do_not_compile(
+    device: str, seconds: float, left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(step, "device_name", lambda device: "a GPU")
-    compiler, chosen = Compiler(monkeypatch), make_step("cuda")
+    compiler, chosen = Compiler(monkeypatch), make_step(device)
     for epoch in range(6):
-        chosen.epoch_done(1.0, 10 - epoch)
+        chosen.epoch_done(seconds, left - epoch)
     assert not compiler.compiled
 
 
@@ -189,7 +184,4 @@ def test_compiled_blocks_learn_what_eager_ones_learn() -> None:
 
 @pytest.mark.parametrize("asked", ["eager", "recorded"])
 def test_training_carries_steps_out_as_asked_and_says_so(asked: Execution) -> None:
-    run = Training(
-        build(MIXED), recipe(), train=stripes(48, 0), validation=None, flip=True, device=CPU, seed=0, execution=asked
-    )
-    assert run.execution == asked
+    assert training(execution=asked).execution == asked
