@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -217,6 +218,7 @@ TRANSFORMED: dict[str, Callable[[nn.Module, Tensor], object]] = {
     "grad": lambda unit, x: torch.func.grad(lambda x: unit(x).square().sum())(x),
     "trace": trace,
     "export": export,
+    "copy": lambda unit, x: list(run(pickle.loads(pickle.dumps(copy.deepcopy(unit))), x).values()),
     "compile": lambda unit, x: list(run(torch.compile(unit, fullgraph=True, backend="aot_eager"), x).values()),
 }
 
@@ -229,6 +231,23 @@ def test_a_transformed_unit_is_the_plain_one(transformed: Callable[[nn.Module, T
     fused, plain = twins(2, 3)
     x = images(2, 2, 3, 3)
     torch.testing.assert_close(transformed(fused, x), transformed(plain, x))
+
+
+def test_forward_mode_without_torch_func_is_refused() -> None:
+    (fused, _), x = twins(2, 2), images(1, 2, 4, 4)
+    with torch.autograd.forward_ad.dual_level(), pytest.raises((RuntimeError, NotImplementedError), match="jvp"):
+        fused(torch.autograd.forward_ad.make_dual(x, x))
+
+
+def test_distributed_data_parallel_finds_every_gradient() -> None:
+    fused, plain = twins(2, 3, dtype=torch.float32)
+    x = images(2, 2, 4, 4, dtype=torch.float32)
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        found = run(nn.parallel.DistributedDataParallel(fused), x)
+    finally:
+        torch.distributed.destroy_process_group()
+    assert_same({name.removeprefix("module."): value for name, value in found.items()}, run(plain, x), 1e-5)
 
 
 def test_autocast_rounds_nothing_but_the_operands_of_the_backward_convolutions() -> None:
