@@ -224,7 +224,12 @@ TRANSFORMED: dict[str, Callable[[nn.Module, Tensor], object]] = {
 
 
 # PyTorch itself calls what it has deprecated.
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*:FutureWarning", "ignore:.*torch.jit.*:DeprecationWarning")
+jit_is_deprecated = pytest.mark.filterwarnings(
+    "ignore:.*torch.jit.*:FutureWarning", "ignore:.*torch.jit.*:DeprecationWarning"
+)
+
+
+@jit_is_deprecated
 @pytest.mark.parametrize("transformed", TRANSFORMED.values(), ids=TRANSFORMED)
 @in_a_fork
 def test_a_transformed_unit_is_the_plain_one(transformed: Callable[[nn.Module, Tensor], object]) -> None:
@@ -233,6 +238,7 @@ def test_a_transformed_unit_is_the_plain_one(transformed: Callable[[nn.Module, T
     torch.testing.assert_close(transformed(fused, x), transformed(plain, x))
 
 
+@jit_is_deprecated
 def test_forward_mode_without_torch_func_is_refused() -> None:
     (fused, _), x = twins(2, 2), images(1, 2, 4, 4)
     with torch.autograd.forward_ad.dual_level(), pytest.raises((RuntimeError, NotImplementedError), match="jvp"):
@@ -247,7 +253,7 @@ def test_distributed_data_parallel_finds_every_gradient() -> None:
         found = run(nn.parallel.DistributedDataParallel(fused), x)
     finally:
         torch.distributed.destroy_process_group()
-    assert_same({name.removeprefix("module."): value for name, value in found.items()}, run(plain, x), 1e-5)
+    assert_same({name.replace("module.", ""): value for name, value in found.items()}, run(plain, x), 1e-5)
 
 
 def test_autocast_rounds_nothing_but_the_operands_of_the_backward_convolutions() -> None:
