@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from pure_nas.plans.plan import Trained
 from pure_nas.plans.search.confirmations import Confirmed
 from pure_nas.plans.search.lost_weights import Restored
@@ -47,3 +50,27 @@ class Heard:
                 self.confirmed.append(record)
             case Trained():
                 self.trained.append(record)
+
+
+class Acting(Heard):
+    """Does something to a run when a job has "started", has an "epoch done", or has "ended"."""
+
+    def __init__(self, acts: dict[tuple[str, int], Callable[[], object]]) -> None:
+        super().__init__()
+        self._acts = acts
+
+    def _act(self, when: str, number: int) -> None:
+        if act := self._acts.pop((when, number), None):
+            act()
+
+    def started(self, job: Job, epochs_done: int) -> None:
+        super().started(job, epochs_done)
+        self._act("started", job.number)
+
+    def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
+        super().epoch_done(job, metrics)
+        self._act("epoch done", job.number)
+
+    def ended(self, record: Any) -> None:
+        super().ended(record)
+        self._act("ended", record.number)

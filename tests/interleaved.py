@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
+import pytest
 import torch
 
 from pure_nas.data.dataset import Dataset
 from pure_nas.space.candidate import Candidate
 from pure_nas.workers import Ended, Event, Job
+from pure_nas.workers.resources import Resources, WorkerPlan
 from pure_nas.workers.work import work
 
 
@@ -59,3 +61,15 @@ class Interleaved:
 
     def close(self) -> None:
         self._running.clear()
+
+
+def train_interleaved(patch: pytest.MonkeyPatch, slots: int, *, stop_after: int | None = None) -> list[Interleaved]:
+    """Let commands train in `slots` interleaved jobs; returns the executors that they start."""
+    executors: list[Interleaved] = []
+
+    def start(resources: Resources, left: int) -> tuple[Interleaved, WorkerPlan]:
+        executors.append(Interleaved(resources.dataset, slots, stop_after=stop_after))
+        return executors[-1], WorkerPlan(slots, "for a test")
+
+    patch.setattr(Resources, "start_workers", start)
+    return executors

@@ -52,3 +52,11 @@ def stored_trials(storage: str, study: str = "study") -> list[FrozenTrial]:
 
 def stored_in(out: Path, study: str = "study") -> list[FrozenTrial]:
     return stored_trials(f"sqlite:///{out / study / 'study.db'}", study)
+
+
+def outcomes(out: Path, study: str = "study") -> list[tuple[Any, ...]]:
+    """What was found, trial by trial, but for how long it took."""
+    return [
+        (each.number, each.state, each.candidate.digest, each.objectives, each.stopped_after, each.metrics)
+        for each in results_of(out, study).trials
+    ]

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from heard import Heard
-from interleaved import Interleaved
-from searches import results_of, run_search, stored_in
+from interleaved import train_interleaved
+from searches import outcomes, results_of, run_search, settings_for, stored_in
 
 from pure_nas.errors import RunError, UsageError
 from pure_nas.plans.search.forecasts import Forecasts
-from pure_nas.plans.search.session import Prepared, prepare
+from pure_nas.plans.search.session import prepare
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.report.data import report_data
 from pure_nas.report.pages import search_page
 from pure_nas.report.search_tables import trials_table
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.search_results import TrialRecord
-from pure_nas.training.training import EpochMetrics
-from pure_nas.workers import Job
-from pure_nas.workers.resources import WorkerPlan
 
 EPOCHS, TRIALS = 8, 18
 SPACE = """
@@ -46,7 +43,6 @@ Make = Callable[..., SearchSettings]
 @pytest.fixture(scope="module")
 def make(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Make:
     """Makes settings of a search whose rates spread so far that many trials are hopeless."""
-    from searches import settings_for
 
     path = tmp_path_factory.mktemp("space") / "stopping.toml"
     path.write_text(SPACE, encoding="utf-8")
@@ -55,13 +51,6 @@ def make(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Make:
         return settings_for(image_folder, path, **{"sampler": "forecast", "trials": TRIALS, **changes})
 
     return settings
-
-
-def found(out: Path) -> list[tuple[Any, ...]]:
-    return [
-        (each.number, each.state, each.candidate.digest, each.objectives, each.stopped_after, each.metrics)
-        for each in results_of(out).trials
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -94,25 +83,18 @@ def test_a_trial_stops_after_the_first_epoch_whose_error_is_too_high(whole: Path
             assert not over or stops["audit"]
 
 
-def test_a_stopped_trial_is_kept_apart(whole: Path) -> None:
-    results = results_of(whole)
+def test_a_stopped_trial_is_kept_apart_and_the_study_learns_what_it_lacks(whole: Path) -> None:
+    results, stored = results_of(whole), stored_in(whole)
     for trial in stopped_trials(whole):
         assert trial not in results.complete
         assert trial.weights_bytes == 0
-        assert trial.counts
         with pytest.raises(UsageError, match=f"Trial {trial.number} is stopped: stopped after epoch"):
             results.select(str(trial.number))
-    assert sum(trial.counts for trial in results.trials) == TRIALS
-
-
-def test_the_study_learns_where_a_trial_stopped_and_what_it_lacks(whole: Path) -> None:
-    stored = stored_in(whole)
-    for trial in stopped_trials(whole):
         told = stored[trial.number]
-        assert trial.stopped_after is not None
         assert (told.state.name, tuple(told.values)) == ("COMPLETE", trial.objectives)
-        assert told.constraints == {"fidelity": 1 - trial.stopped_after / EPOCHS}
+        assert told.constraints == {"fidelity": 1 - (trial.stopped_after or 0) / EPOCHS}
         assert trial.objectives[0] == trial.metrics["error"]
+    assert sum(trial.counts for trial in results.trials) == TRIALS
 
 
 def test_the_page_and_the_table_of_trials_say_what_stopped(whole: Path) -> None:
@@ -129,42 +111,25 @@ def test_the_page_and_the_table_of_trials_say_what_stopped(whole: Path) -> None:
 def test_any_number_of_workers_gives_the_same_search(
     slots: int, make: Make, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    executors: list[Interleaved] = []
-
-    def start(prepared: Prepared, left: int) -> tuple[Interleaved, WorkerPlan]:
-        executors.append(Interleaved(prepared.dataset, slots))
-        return executors[-1], WorkerPlan(slots, "for a test")
-
-    monkeypatch.setattr(Prepared, "start_workers", start)
+    train_interleaved(monkeypatch, slots)
     run_search(make(), tmp_path)
-    assert found(tmp_path) == found(whole)
+    assert outcomes(tmp_path) == outcomes(whole)
 
 
-class Interrupting(Heard):
-    """Interrupts a search after so many epochs."""
-
-    def __init__(self, after: int) -> None:
-        super().__init__()
-        self.left = after
-
-    def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize("epochs_at_once", [7, 31])
+@pytest.mark.parametrize("events_at_once", [9, 41])
 def test_a_search_that_is_interrupted_again_and_again_takes_the_same_decisions(
-    epochs_at_once: int, make: Make, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    events_at_once: int, make: Make, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pure_nas.workers.work._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    for _ in range(60):
-        try:
-            run_search(make(), tmp_path, Interrupting(epochs_at_once))
-        except KeyboardInterrupt:
-            continue
-        break
-    assert found(tmp_path) == found(whole)
+    train_interleaved(monkeypatch, 1, stop_after=events_at_once)
+    sessions = 1
+    while True:
+        with suppress(KeyboardInterrupt):
+            run_search(make(), tmp_path)
+            break
+        sessions += 1
+    assert sessions > 2
+    assert outcomes(tmp_path) == outcomes(whole)
 
 
 def test_an_audited_trial_is_trained_to_its_end(make: Make, whole: Path, tmp_path: Path, monkeypatch: Any) -> None:

@@ -13,6 +13,7 @@ from searches import Settings, results_of, run_search
 from pure_nas.plans.search import lost_weights
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.weights import read_weights
+from pure_nas.training.scoring import generator
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def test_another_result_takes_the_place_of_the_old_one_and_of_its_repeats(
     run.trial(best.number).weights.unlink()
     # As on another machine: networks begin with other weights.
     settings = tiny(trials=6)
-    monkeypatch.setattr("pure_nas.workers.work.generator", _other_generator)
+    monkeypatch.setattr("pure_nas.workers.work.generator", lambda seed, *parts: generator(seed + 1, *parts))
     heard = Heard()
     run_search(settings, out, heard)
     (restored,) = heard.restored
@@ -99,12 +100,6 @@ def test_another_result_takes_the_place_of_the_old_one_and_of_its_repeats(
     trials = {each.number: each for each in results_of(out).trials}
     assert trials[5].metrics == trials[best.number].metrics == after.metrics
     assert after.metrics != before.metrics
-
-
-def _other_generator(seed: int, *parts: object) -> object:
-    from pure_nas.training.scoring import generator
-
-    return generator(seed + 1, *parts)  # type: ignore[arg-type]
 
 
 def test_a_move_that_was_cut_short_is_finished(

@@ -7,15 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
-from heard import Heard
 from searches import Settings, results_of, run_search
 
-from pure_nas.plans.search.session import opened, prepare
 from pure_nas.plans.search.settings import objective_values
 from pure_nas.report import write_report
 from pure_nas.run.directory import RunDirectory
-from pure_nas.training.training import EpochMetrics
-from pure_nas.workers import Job
 
 NAMES = ("error", "noise_error", "params")
 
@@ -41,36 +37,6 @@ def test_every_trial_has_it_and_chance_is_the_reference(searched: Path) -> None:
         assert 0 <= trial.objectives[1] <= 1
         assert trial.objectives[1] == trial.metrics["noise_error"]
     assert len({trial.objectives[1] for trial in results.complete}) > 1
-
-
-def test_a_search_that_was_stopped_finds_the_same(tiny: Settings, searched: Path, tmp_path: Path) -> None:
-    settings = tiny(objectives=NAMES)
-
-    class Stopped(Exception):  # noqa: N818 - stands for a kill
-        pass
-
-    class Killer(Heard):
-        def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
-            # After the last epoch of the second trial, before noise is added to anything.
-            if job.number == 1:
-                raise Stopped
-
-    with pytest.raises(Stopped), opened(prepare(settings), tmp_path) as search:
-        search.driver.go(search.plan, Killer())
-    run_search(settings, tmp_path)
-    assert [trial.objectives for trial in results_of(tmp_path).trials] == [
-        trial.objectives for trial in results_of(searched).trials
-    ]
-
-
-@pytest.mark.usefixtures("forked_workers")
-def test_workers_measure_the_same(tiny: Settings, searched: Path, tmp_path: Path) -> None:
-    run_search(tiny(objectives=NAMES, workers=2, trials=2), tmp_path)
-    alone = {trial.candidate.digest: trial.objectives for trial in results_of(searched).trials}
-    together = {trial.candidate.digest: trial.objectives for trial in results_of(tmp_path).trials}
-    both = alone.keys() & together.keys()
-    assert both
-    assert {digest: together[digest] for digest in both} == {digest: alone[digest] for digest in both}
 
 
 def test_the_report_shows_it(searched: Path) -> None:

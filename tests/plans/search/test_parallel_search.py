@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,27 +12,15 @@ from typing import Any
 import pytest
 import torch
 from heard import Heard
-from interleaved import Interleaved
+from interleaved import train_interleaved
 from searches import Settings, results_of, run_search, stored_in
 
-from pure_nas.plans.search.session import Prepared, opened, prepare
+from pure_nas.files import read_json_lines
+from pure_nas.plans.search.session import opened, prepare
 from pure_nas.run.directory import RunDirectory
 from pure_nas.workers import ProcessExecutor
 from pure_nas.workers import work as work_module
 from pure_nas.workers.resources import WorkerPlan
-
-
-class Interleaving:
-    """Lets searches train in `slots` interleaved jobs."""
-
-    def __init__(self, patch: pytest.MonkeyPatch, slots: int, **fields: Any) -> None:
-        self.executors: list[Interleaved] = []
-
-        def start(prepared: Prepared, left: int) -> tuple[Interleaved, WorkerPlan]:
-            self.executors.append(Interleaved(prepared.dataset, slots, **fields))
-            return self.executors[-1], WorkerPlan(slots, "for a test")
-
-        patch.setattr(Prepared, "start_workers", start)
 
 
 @pytest.mark.usefixtures("forked_workers")
@@ -58,24 +45,27 @@ def test_workers_get_ready_before_the_search_goes_and_end_with_it(tiny: Settings
 def test_a_search_ends_with_as_many_trials_as_asked_for(
     tiny: Settings, slots: int, trials: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    used = Interleaving(monkeypatch, slots)
-    heard = Heard()
+    executors, heard = train_interleaved(monkeypatch, slots), Heard()
     assert run_search(tiny(trials=trials), tmp_path, heard) == (f"all {trials} trials are done")
-    assert used.executors[0].most == min(slots, trials)
+    assert executors[0].most == min(slots, trials)
     assert [trial.number for trial in results_of(tmp_path).trials] == list(range(trials))
     assert sorted(record.number for record in heard.trials) == list(range(trials))
     assert [trial.state.name for trial in stored_in(tmp_path)] == ["COMPLETE"] * trials
     assert heard.workers == [WorkerPlan(slots, "for a test")]
+    events = {event["event"]: event for event in read_json_lines(RunDirectory(tmp_path / "study").log_path)}
+    assert (events["workers started"]["count"], events["workers started"]["reason"]) == (slots, "for a test")
+    assert events["search stopped"]["reason"] == f"all {trials} trials are done"
+    assert events["search stopped"]["images_per_second"] > 0
 
 
 def test_a_candidate_that_is_being_trained_is_waited_for_and_repeated(
     small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    used = Interleaving(monkeypatch, 4)
+    executors = train_interleaved(monkeypatch, 4)
     run_search(small(epochs=2, trials=30), tmp_path)
     trials = results_of(tmp_path).trials
     assert len(trials) == 30
-    trained = [job.candidate.digest for job in used.executors[0].submitted]
+    trained = [job.candidate.digest for job in executors[0].submitted]
     assert len(trained) == len(set(trained)) == 6
     firsts = {trial.candidate.digest: trial for trial in trials if trial.replay_of is None}
     for trial in trials:
@@ -98,15 +88,13 @@ def test_a_candidate_that_waited_is_trained_where_the_first_one_failed(
         return original(*arguments, **named)
 
     monkeypatch.setattr(work_module, "build", out_of_memory)
-    used = Interleaving(monkeypatch, 4)
+    executors = train_interleaved(monkeypatch, 4)
     run_search(small(epochs=2, trials=30), tmp_path)
     trials = results_of(tmp_path).trials
     assert len(trials) == 30
     assert sum(trial.state == "failed" for trial in trials) == 3
-    assert len(used.executors[0].submitted) == 6 + 3
-    assert {trial.candidate.digest for trial in trials if trial.state == "complete"} == {
-        trial.candidate.digest for trial in trials
-    }
+    assert len(executors[0].submitted) == 6 + 3
+    assert len({trial.candidate.digest for trial in trials if trial.state == "complete"}) == 6
 
 
 @pytest.mark.parametrize(
@@ -121,40 +109,25 @@ def test_every_trial_that_was_begun_goes_on_under_its_own_number(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = small(epochs=2, trials=12)
-    with monkeypatch.context() as patch:
-        Interleaving(patch, 3, stop_after=stop_after)
-        with pytest.raises(KeyboardInterrupt):
-            run_search(settings, tmp_path)
+    train_interleaved(monkeypatch, 3, stop_after=stop_after)
+    with pytest.raises(KeyboardInterrupt):
+        run_search(settings, tmp_path)
     run = RunDirectory(tmp_path / "study")
     begun = {trial.number: trial.candidate() for trial in run.trials()}
     assert sum(trial.result() is None for trial in run.trials()) >= 3
-    events = [json.loads(line) for line in (run.path / "log.jsonl").read_text().splitlines()]
-    assert (events[-1]["event"], events[-1]["reason"]) == ("search stopped", "interrupted")
+    last = read_json_lines(run.log_path)[-1]
+    assert (last["event"], last["reason"]) == ("search stopped", "interrupted")
     if lost_study:
         for path in run.path.glob("study.db*"):
             path.unlink()
-    with monkeypatch.context() as patch:
-        Interleaving(patch, slots_after)
-        run_search(settings, tmp_path)
+    train_interleaved(monkeypatch, slots_after)
+    run_search(settings, tmp_path)
     trials = results_of(tmp_path).trials
     assert [trial.number for trial in trials] == list(range(12))
     assert {number: trials[number].candidate for number in begun} == begun
     assert [trial.state.name for trial in stored_in(tmp_path)] == ["COMPLETE"] * 12
     trained = [trial.candidate.digest for trial in trials if trial.replay_of is None]
     assert len(trained) == len(set(trained))
-
-
-def test_the_log_tells_how_many_worked_and_how_fast(
-    tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    Interleaving(monkeypatch, 2)
-    run_search(tiny(), tmp_path)
-    events = [json.loads(line) for line in (tmp_path / "study" / "log.jsonl").read_text().splitlines()]
-    (started,) = [event for event in events if event["event"] == "workers started"]
-    assert (started["count"], started["reason"]) == (2, "for a test")
-    assert events[-1]["event"] == "search stopped"
-    assert events[-1]["reason"] == "all 3 trials are done"
-    assert events[-1]["images_per_second"] > 0
 
 
 def test_a_killed_search_with_worker_processes_goes_on_with_every_trial(

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import optuna
 import pytest
-from heard import Heard
+from heard import Acting
 from searches import results_of, run_search, settings_for
 
 from pure_nas.errors import RunError, UsageError
@@ -78,33 +78,16 @@ def server() -> Iterator[Server]:
         running.stop()
 
 
-class Restarting(Heard):
-    """Stops the server after the first trial and while the second trains; each time it is back a moment later."""
-
-    def __init__(self, server: Server) -> None:
-        super().__init__()
-        self._server = server
-
-    def ended(self, record: Any) -> None:
-        super().ended(record)
-        if record.number == 0:
-            self._restart()
-
-    def started(self, job: Any, epochs_done: int) -> None:
-        super().started(job, epochs_done)
-        if job.number == 1:
-            self._restart()
-
-    def _restart(self) -> None:
-        self._server.stop()
-        threading.Timer(0.5, self._server.start).start()
-
-
 def test_a_server_that_is_stopped_and_started_between_trials_ends_nothing(
     server: Server, image_folder: Path, tiny_space_file: Path, tmp_path: Path
 ) -> None:
-    url = server.url(quote(PASSWORD))
-    run_search(settings_for(image_folder, tiny_space_file, storage=url), tmp_path, Restarting(server))
+    def restart() -> None:
+        """It is back a moment later."""
+        server.stop()
+        threading.Timer(0.5, server.start).start()
+
+    url, restarts = server.url(quote(PASSWORD)), Acting({("ended", 0): restart, ("started", 1): restart})
+    run_search(settings_for(image_folder, tiny_space_file, storage=url), tmp_path, restarts)
     opened = open_storage(tmp_path, url)
     study = optuna.load_study(study_name="study", storage=opened)
     assert [trial.state.name for trial in study.get_trials()] == ["COMPLETE"] * 3
@@ -119,14 +102,10 @@ def test_a_server_that_is_stopped_and_started_between_trials_ends_nothing(
 def test_a_server_that_stays_away_is_named_and_the_search_goes_on_later(
     server: Server, image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Stopping(Heard):
-        def ended(self, record: Any) -> None:
-            server.stop()
-
     monkeypatch.setattr(storage, "_RESTART_SECONDS", 0.0)
     settings = settings_for(image_folder, tiny_space_file, study="gone", storage=server.url(quote(PASSWORD)))
     with pytest.raises(RunError, match=r"cannot be used: .*(refused|server)") as raised:
-        run_search(settings, tmp_path, Stopping())
+        run_search(settings, tmp_path, Acting({("ended", 0): server.stop}))
     server.start()
     assert "Start the database server again" in raised.value.hint
     run_search(settings, tmp_path)

@@ -14,17 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 from forked import Forked, exit_code_of
-from heard import Heard
-from searches import Settings
+from interleaved import train_interleaved
+from searches import Settings, outcomes, run_search, stored_in
 
 from pure_nas.plans.search.limits import Limits
-from pure_nas.plans.search.session import opened, prepare
 from pure_nas.plans.search.settings import SearchSettings
-from pure_nas.run.directory import RunDirectory, TrialDirectory
-from pure_nas.run.search_results import load_results
 from pure_nas.workers import Job
 from pure_nas.workers import work as work_module
 
@@ -35,22 +31,8 @@ FIRST = 9
 
 def search(settings: SearchSettings, out: Path) -> list[tuple[Any, ...]]:
     """Search and return what was found, trial by trial."""
-    with opened(prepare(settings), out) as found:
-        found.driver.go(found.plan, Heard())
-    return outcomes(out / settings.study)
-
-
-def outcomes(path: Path) -> list[tuple[Any, ...]]:
-    results = load_results(RunDirectory.open(path))
-    return [
-        (trial.number, trial.state, trial.candidate.digest, trial.objectives, trial.metrics.get("loss"))
-        for trial in results.trials
-    ]
-
-
-def stored_states(path: Path) -> list[str]:
-    study = optuna.load_study(study_name="study", storage=f"sqlite:///{path / 'study.db'}")
-    return [trial.state.name for trial in study.trials]
+    run_search(settings, out)
+    return outcomes(out)
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +42,8 @@ def uninterrupted(tiny: Settings, tmp_path_factory: pytest.TempPathFactory) -> C
     @cache
     def searched(sampler: str) -> Path:
         out = tmp_path_factory.mktemp(sampler)
-        search(tiny(sampler=sampler, trials=TOTALS[sampler]), out)
-        return out / "study"
+        run_search(tiny(sampler=sampler, trials=TOTALS[sampler]), out)
+        return out
 
     return searched
 
@@ -74,7 +56,9 @@ def test_a_resumed_search_equals_an_uninterrupted_one(
     parts = search(tiny(sampler=sampler, trials=TOTALS[sampler]), tmp_path)
     assert len(parts) == TOTALS[sampler]
     assert parts == outcomes(uninterrupted(sampler))
-    assert stored_states(tmp_path / "study") == stored_states(uninterrupted(sampler))
+    assert [trial.state for trial in stored_in(tmp_path)] == [
+        trial.state for trial in stored_in(uninterrupted(sampler))
+    ]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is forked here, to be killed")
@@ -94,7 +78,7 @@ def test_a_killed_search_equals_an_uninterrupted_one(
 
     assert search(settings, tmp_path / "killed") == outcomes(uninterrupted(sampler))
     assert {name: (trials / name / "result.json").read_bytes() for name in finished_before} == written
-    assert set(stored_states(tmp_path / "killed" / "study")) <= {"COMPLETE", "PRUNED"}
+    assert all(trial.state.is_finished() for trial in stored_in(tmp_path / "killed"))
 
 
 def test_a_trial_whose_folder_is_complete_is_told_without_training(tiny: Settings, tmp_path: Path) -> None:
@@ -104,7 +88,7 @@ def test_a_trial_whose_folder_is_complete_is_told_without_training(tiny: Setting
     set_running(tmp_path / "study" / "study.db", 2)
     result = (tmp_path / "study" / "trials" / "0002" / "result.json").stat().st_mtime_ns
     assert search(settings, tmp_path) == before
-    assert stored_states(tmp_path / "study")[2] in ("COMPLETE", "PRUNED")
+    assert stored_in(tmp_path)[2].state.is_finished()
     assert (tmp_path / "study" / "trials" / "0002" / "result.json").stat().st_mtime_ns == result
 
 
@@ -112,53 +96,35 @@ def test_a_trial_that_ended_and_was_stopped_before_it_was_recorded_trains_only_i
     tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pure_nas.workers.work._SECONDS_BETWEEN_CHECKPOINTS", -1.0)
-    settings = tiny(trials=2)
+    settings = tiny(trials=2, objectives=("error", "noise_error"))
     settings = replace(settings, space=settings.space.with_run(epochs=3))
     whole = search(settings, tmp_path / "whole")
     parts = tmp_path / "parts"
-    with monkeypatch.context() as patch:
-        patch.setattr(TrialDirectory, "write_result", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            search(settings, parts)
-    first = {entry.name for entry in (parts / "study" / "trials" / "0000").iterdir()}
-    assert "checkpoint.pt" in first
-    assert "result.json" not in first
+    train_interleaved(monkeypatch, 1, stop_after=4)  # it has started, and done its three epochs
+    with pytest.raises(KeyboardInterrupt):
+        search(settings, parts)
+    train_interleaved(monkeypatch, 1)
     assert search(settings, parts) == whole
     events = [json.loads(line) for line in (parts / "study" / "log.jsonl").read_text().splitlines()]
     epochs_done = [event["epochs_done"] for event in events if event["event"] == "trial started"]
     assert epochs_done == [0, 2, 0]
 
 
-def interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
 def test_a_lost_study_is_rebuilt_from_the_folders(tiny: Settings, tmp_path: Path) -> None:
-    settings = tiny(trials=8, sampler="tpe")
-    before = search(settings, tmp_path)
-    for path in (tmp_path / "study").glob("study.db*"):
-        path.unlink()
-    whole = search(tiny(trials=12, sampler="tpe"), tmp_path / "whole")
-    after = search(tiny(trials=12, sampler="tpe"), tmp_path)
-    assert after[:8] == before
-    assert after == whole
+    search(tiny(trials=8), tmp_path)
+    (tmp_path / "study" / "study.db").unlink()
+    assert search(tiny(trials=12), tmp_path) == search(tiny(trials=12), tmp_path / "whole")
 
 
-def test_a_kill_before_the_folder_is_written_leaves_the_same_candidate(tiny: Settings, tmp_path: Path) -> None:
-    settings = tiny(trials=4)
-    before = search(settings, tmp_path)
-    set_running(tmp_path / "study" / "study.db", 3)
-    shutil.rmtree(tmp_path / "study" / "trials" / "0003")
-    assert search(settings, tmp_path) == before
-
-
-def test_a_kill_before_a_rejection_is_recorded_rejects_all_the_same(tiny: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("state", ["complete", "rejected"])
+def test_a_kill_before_the_folder_is_written_leaves_the_same_candidate(
+    state: str, tiny: Settings, tmp_path: Path
+) -> None:
     settings = tiny(trials=4, limits=Limits(params=900))
     before = search(settings, tmp_path)
-    rejected = [number for number, state, *_ in before if state == "rejected"]
-    assert rejected
-    set_running(tmp_path / "study" / "study.db", rejected[0])
-    shutil.rmtree(tmp_path / "study" / "trials" / f"{rejected[0]:04d}")
+    number = next(number for number, ended, *_ in before if ended == state)
+    set_running(tmp_path / "study" / "study.db", number)
+    shutil.rmtree(tmp_path / "study" / "trials" / f"{number:04d}")
     assert search(settings, tmp_path) == before
 
 
@@ -191,7 +157,7 @@ def test_a_trial_that_kills_the_search_twice_has_failed_and_the_search_goes_on(
     monkeypatch.setattr(work_module, "_train", deadly)
     ends = [exit_code_of(lambda: search(settings, tmp_path / "parts")) for _ in range(3)]
     assert ends == [-signal.SIGKILL, -signal.SIGKILL, 0]
-    after = outcomes(tmp_path / "parts" / "study")
+    after = outcomes(tmp_path / "parts")
     assert [state for _, state, *_ in after] == ["complete", "failed", "complete"]
     assert (after[0], after[2]) == (whole[0], whole[2])
     assert not list(tmp_path.rglob("attempt.json"))

@@ -23,12 +23,6 @@ def fields(tiny_space_file: Path) -> dict[str, Any]:
     return {"dataset": "digits", "space": tiny_space_file}
 
 
-def test_settings_that_cannot_be_used_are_refused() -> None:
-    others: dict[str, Any] = dict.fromkeys(("epochs", "limits", "data_dir", "image_size"))
-    with pytest.raises(UsageError, match="trials: input should be greater than or equal to 1, got 0"):
-        settings_of("digits", None, objectives="error,flops", seed=0, trials=0, **others)
-
-
 def test_objectives_are_read_from_a_list() -> None:
     others: dict[str, Any] = dict.fromkeys(("epochs", "limits", "data_dir", "image_size"))
     found = settings_of("digits", None, objectives="error, params ,latency", seed=0, **others)
@@ -37,14 +31,12 @@ def test_objectives_are_read_from_a_list() -> None:
         settings_of("digits", None, objectives="error,speed", seed=0, **others)
     with pytest.raises(UsageError, match='There is no objective ""'):
         settings_of("digits", None, objectives="error,", seed=0, **others)
+    with pytest.raises(UsageError, match="trials: input should be greater than or equal to 1, got 0"):
+        settings_of("digits", None, objectives="error,flops", seed=0, trials=0, **others)
 
 
 def test_what_is_measured_are_the_costs_among_the_objectives(fields: dict[str, Any]) -> None:
     assert settings_for(**fields, objectives=("error", "memory", "params")).measures == ("memory", "params")
-
-
-def go_on(run: RunDirectory, wanted: dict[str, Any]) -> None:
-    require_same(run, wanted)
 
 
 def started(path: Path, settings: dict[str, Any]) -> RunDirectory:
@@ -53,22 +45,17 @@ def started(path: Path, settings: dict[str, Any]) -> RunDirectory:
     return run
 
 
-def test_a_run_goes_on_with_the_same_settings(tmp_path: Path, fields: dict[str, Any]) -> None:
-    settings = settings_for(**fields, limits=Limits(params=1000, latency_ms=1.5), data_dir=tmp_path)
-    run = started(tmp_path, settings.resolved())
-    go_on(run, settings.resolved())
-
-
 def test_a_run_that_does_not_say_the_size_of_its_files_goes_on(tmp_path: Path, fields: dict[str, Any]) -> None:
     settings = settings_for(**fields).resolved()
     run = started(tmp_path, {**settings, "data": {"name": "digits"}})
-    go_on(run, {**settings, "data": {"name": "digits", "stored_size": 9, "decoded_size": 8}})
+    require_same(run, {**settings, "data": {"name": "digits", "stored_size": 9, "decoded_size": 8}})
 
 
 def test_trials_time_device_and_folders_may_differ(tmp_path: Path, fields: dict[str, Any]) -> None:
-    run = started(tmp_path, settings_for(**fields, time_seconds=10.0).resolved())
-    changed = settings_for(**fields, trials=100, time_seconds=None, device="cuda:1", data_dir=tmp_path)
-    go_on(run, changed.resolved())
+    same = {**fields, "limits": Limits(params=1000, latency_ms=1.5)}
+    run = started(tmp_path, settings_for(**same, time_seconds=10.0).resolved())
+    changed = settings_for(**same, trials=100, time_seconds=None, device="cuda:1", data_dir=tmp_path)
+    require_same(run, changed.resolved())
 
 
 @pytest.mark.parametrize(
@@ -89,7 +76,7 @@ def test_other_settings_are_listed(changes: dict[str, Any], line: str, tmp_path:
     base = {**fields, "limits": Limits(params=1000)}
     run = started(tmp_path, settings_for(**base).resolved())
     with pytest.raises(RunError, match="was started with other settings") as raised:
-        go_on(run, settings_for(**{**base, **changes}).resolved())
+        require_same(run, settings_for(**{**base, **changes}).resolved())
     assert raised.value.message.splitlines()[1:] == [line]
 
 
@@ -101,7 +88,7 @@ def test_a_changed_space_is_told_field_by_field(tmp_path: Path, fields: dict[str
     table["run"]["epochs"] = 9
     changed = replace(settings, space=SearchSpace.model_validate(table))
     with pytest.raises(RunError) as raised:
-        go_on(run, changed.resolved())
+        require_same(run, changed.resolved())
     lines = raised.value.message.splitlines()[1:]
     assert "  epochs: 1 in the run, 9 now" in lines
     assert "  search_space.architecture.base_width: nothing in the run, 5 now" in lines
@@ -111,7 +98,7 @@ def test_a_changed_space_is_told_field_by_field(tmp_path: Path, fields: dict[str
 def test_many_differences_are_cut(tmp_path: Path) -> None:
     run = started(tmp_path, {"schema": 1, **{f"setting{number:02d}": 0 for number in range(30)}})
     with pytest.raises(RunError) as raised:
-        go_on(run, {"schema": 1, **{f"setting{number:02d}": 1 for number in range(30)}})
+        require_same(run, {"schema": 1, **{f"setting{number:02d}": 1 for number in range(30)}})
     lines = raised.value.message.splitlines()
     assert len(lines) == 22
     assert lines[-1] == "  and 10 more"
@@ -122,7 +109,7 @@ def test_a_run_of_another_version_is_refused(text: str, tmp_path: Path) -> None:
     run = started(tmp_path, {})
     run.settings_path.write_text(text, encoding="utf-8")
     with pytest.raises(RunError, match="this version of pure-nas reads 1"):
-        go_on(run, {"schema": 1})
+        require_same(run, {"schema": 1})
 
 
 @pytest.mark.parametrize(
@@ -135,9 +122,9 @@ def test_a_run_goes_on_with_its_storage_whatever_the_password(
     assert "former" not in repr(settings)
     run = started(tmp_path, settings.resolved())
     assert "former@" not in run.settings_path.read_text(encoding="utf-8")
-    go_on(run, replace(settings, storage=again).resolved())
+    require_same(run, replace(settings, storage=again).resolved())
     with pytest.raises(RunError, match="storage: 'postgresql://me@host/db' in the run, 'postgresql://me@other/db' now"):
-        go_on(run, replace(settings, storage="postgresql://me:former@other/db").resolved())
+        require_same(run, replace(settings, storage="postgresql://me:former@other/db").resolved())
 
 
 @pytest.mark.parametrize("name", ["con", "com1.old", "what?", "a:b", "end.", "end "])

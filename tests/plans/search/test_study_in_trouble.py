@@ -5,12 +5,11 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
-from heard import Heard
-from searches import Settings, results_of, run_search, stored_in, stored_trials
+from heard import Acting
+from searches import Settings, outcomes, results_of, run_search, stored_in, stored_trials
 
 from pure_nas.errors import RunError
 from pure_nas.plans.search.limits import Limits
@@ -21,76 +20,38 @@ from pure_nas.plans.search.study import SearchStudy
 from pure_nas.run.directory import RunDirectory
 
 
-def add_foreign_trial(database: Path, state: str = "COMPLETE") -> None:
-    study = optuna.load_study(study_name="study", storage=f"sqlite:///{database}")
-    if state == "RUNNING":
-        study.ask()
-    else:
-        study.add_trial(optuna.trial.create_trial(values=[0.5, 100.0]))
-
-
-class Meddling(Heard):
-    """Another program adds a trial to the study while the second trial trains."""
-
-    def __init__(self, database: Path) -> None:
-        super().__init__()
-        self.database = database
-
-    def started(self, job: Any, epochs_done: int) -> None:
-        super().started(job, epochs_done)
-        if len(self.begun) == 2:
-            add_foreign_trial(self.database)
-
-
 def test_a_trial_that_another_program_adds_is_refused_and_moving_the_study_away_helps(
     tiny: Settings, tmp_path: Path
 ) -> None:
-    settings = tiny(trials=4)
+    settings, database = tiny(trials=4), tmp_path / "met" / "study" / "study.db"
+
+    def add_a_trial() -> None:
+        study = optuna.load_study(study_name="study", storage=f"sqlite:///{database}")
+        study.add_trial(optuna.trial.create_trial(values=[0.5, 100.0]))
+
     with pytest.raises(RunError, match="Another program added trials") as raised:
-        run_search(settings, tmp_path / "met", Meddling(tmp_path / "met" / "study" / "study.db"))
+        run_search(settings, tmp_path / "met", Acting({("started", 1): add_a_trial}))
     assert "move study.db" in raised.value.hint
     assert "rebuilt" in raised.value.hint
     with pytest.raises(RunError, match="Trial 2 is complete in the study, but") as raised:
         run_search(settings, tmp_path / "met")
     assert "move study.db away" in raised.value.hint
-    for path in (tmp_path / "met" / "study").glob("study.db*"):
-        path.unlink()
+    database.unlink()
     run_search(settings, tmp_path / "met")
     run_search(settings, tmp_path / "alone")
-    digests = [[trial.candidate.digest for trial in results_of(tmp_path / name).trials] for name in ("met", "alone")]
-    assert digests[0] == digests[1]
-
-
-def test_a_running_trial_of_another_program_is_refused(tiny: Settings, tmp_path: Path) -> None:
-    run_search(tiny(trials=1), tmp_path)
-    add_foreign_trial(tmp_path / "study" / "study.db", "RUNNING")
-    with pytest.raises(RunError, match=r"Trial 1 of the study .* was not suggested by this search"):
-        run_search(tiny(trials=2), tmp_path)
-
-
-class Destroying(Heard):
-    """The study's tables go while the first trial trains."""
-
-    def __init__(self, database: Path) -> None:
-        super().__init__()
-        self.database = database
-
-    def started(self, job: Any, epochs_done: int) -> None:
-        with closing(sqlite3.connect(self.database)) as connection:
-            connection.execute("DROP TABLE trials")
-            connection.commit()
+    assert outcomes(tmp_path / "met") == outcomes(tmp_path / "alone")
 
 
 def test_a_study_that_breaks_during_the_search_loses_no_trial(tiny: Settings, tmp_path: Path) -> None:
-    settings = tiny(trials=2)
+    def drop_trials() -> None:
+        with closing(sqlite3.connect(tmp_path / "study" / "study.db")) as connection:
+            connection.execute("DROP TABLE trials")
+            connection.commit()
+
     with pytest.raises(RunError, match='The study "study" cannot be used') as raised:
-        run_search(settings, tmp_path, Destroying(tmp_path / "study" / "study.db"))
+        run_search(tiny(trials=2), tmp_path, Acting({("started", 0): drop_trials}))
     assert "\n" not in raised.value.message
-    assert len(results_of(tmp_path).trials) == 1
-    for path in (tmp_path / "study").glob("study.db*"):
-        path.unlink()
-    run_search(settings, tmp_path)
-    assert [trial.state for trial in results_of(tmp_path).trials] == ["complete"] * 2
+    assert [trial.state for trial in results_of(tmp_path).trials] == ["complete"]
 
 
 def test_a_search_killed_while_it_told_the_limits_tells_the_rest_on_the_next_start(
@@ -124,11 +85,7 @@ def test_a_study_kept_elsewhere_works_and_goes_on(tiny: Settings, tmp_path: Path
     assert not (tmp_path / "parts" / "study" / "study.db").exists()
     run_search(tiny(trials=4, storage=url), tmp_path / "parts")
     run_search(tiny(trials=4), tmp_path / "whole")
-    outcomes = [
-        [(trial.candidate.digest, trial.objectives) for trial in results_of(tmp_path / name).trials]
-        for name in ("parts", "whole")
-    ]
-    assert outcomes[0] == outcomes[1]
+    assert outcomes(tmp_path / "parts") == outcomes(tmp_path / "whole")
     assert [trial.state.name for trial in stored_trials(url)] == ["COMPLETE"] * 4
     with pytest.raises(RunError, match="Trial 0 is complete in the study, but"):
         run_search(tiny(storage=url), tmp_path / "another")
