@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from heard import Heard
-from interleaved import Interleaved
+from interleaved import train_interleaved
 
 from benchmarks.images import load_dataset
 from pure_nas.analysis.convergence import USUAL_TARGETS
@@ -35,8 +36,6 @@ from pure_nas.space.recipe import PerKind, Recipe
 from pure_nas.space.unit import CONV, PRODUCT
 from pure_nas.training.scoring import evaluate
 from pure_nas.training.step import Step
-from pure_nas.training.training import Training
-from pure_nas.workers.resources import Resources, WorkerPlan
 
 MIXED = Architecture(
     units=(("product", "conv"),), base_width=2, threshold_init=(0.5,), in_chans=1, num_classes=3, image_size=8
@@ -114,11 +113,6 @@ def test_no_twin_is_the_trial_itself(unit: Any) -> None:
         assert not [each for each in variants(trial(other, usual), epochs=None) if each.name.startswith("conv")]
 
 
-def test_other_epochs_are_those_of_every_variant() -> None:
-    found = variants(trial(), epochs=40)
-    assert {variant.candidate.recipe.epochs for variant in found} == {40}
-
-
 def test_trials_are_selected_by_name_and_number_once() -> None:
     trials = (trial(number=1), trial(number=2), trial(number=4))
     results = Results(("error", "flops"), (1.0, 1000.0), trials)
@@ -169,24 +163,15 @@ def test_networks_are_trained_on_all_but_the_test_images_and_scored_on_those(
     assert [each["trial"] for each in written["verdicts"]] == [3, 3]
 
 
-def test_what_was_retrained_is_not_trained_again(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_retrained_is_not_trained_again(run: RunDirectory, trained: list[str]) -> None:
     before = retrained(run, [trial()])
     (run.path / "retrain.json").unlink()
-    with monkeypatch.context() as patch:
-        patch.setattr(Training, "run_epoch", lambda self: pytest.fail("it was trained again"))
-        assert retrained(run, [trial()]) == before
+    assert retrained(run, [trial()]) == before
     assert (run.path / "retrain.json").exists()
-    trained: list[str] = []
-    original = Training.run_epoch
-
-    def spy(self: Training) -> object:
-        trained.append(self.network.architecture.digest)
-        return original(self)
-
-    monkeypatch.setattr(Training, "run_epoch", spy)
+    assert len(trained) == 5
     heard = Heard()
     more = retrained(run, [trial()], heard, seeds=2)
-    assert len(trained) == 5
+    assert len(trained) == 10
     assert len(heard.trained) == 5
     assert [row.test_accuracy[0] for row in more.rows] == [row.test_accuracy[0] for row in before.rows]
 
@@ -203,14 +188,7 @@ def test_several_at_once_find_the_same(
     run: RunDirectory, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = retrained(run_on(image_folder, tmp_path / "alone"), [trial()], seeds=2)
-    executors: list[Interleaved] = []
-
-    def start(resources: Resources, left: int) -> tuple[Interleaved, WorkerPlan]:
-        executors.append(Interleaved(resources.dataset, 3))
-        return executors[-1], WorkerPlan(3, "for a test")
-
-    monkeypatch.setattr(Resources, "start_workers", start)
-    heard = Heard()
+    executors, heard = train_interleaved(monkeypatch, 3), Heard()
     together = retrained(run, [trial()], heard, seeds=2, workers=3)
     assert without_times(together) == without_times(alone)
     assert executors[0].most == 3
@@ -230,16 +208,8 @@ def test_two_trials_share_their_twins(run: RunDirectory) -> None:
     assert all(twins[3, name] == twins[5, name] for number, name in twins if number == 3)
 
 
-def test_a_diverged_seed_is_counted_and_has_no_accuracy(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Training._train_epoch
-
-    def sick(self: Training) -> object:
-        if self.seed == 1 and "conv" not in self.network.architecture.unit_set:
-            with torch.no_grad():
-                self.network.classifier.linear.bias.fill_(math.nan)
-        return original(self)
-
-    monkeypatch.setattr(Training, "_train_epoch", sick)
+def test_a_diverged_seed_is_counted_and_has_no_accuracy(run: RunDirectory, diverging: Callable[..., None]) -> None:
+    diverging(lambda training: training.seed == 1 and "conv" not in training.network.architecture.unit_set)
     found = retrained(run, [trial()], seeds=2)
     diverged = {row.variant: row.diverged for row in found.rows}
     assert diverged == {variant: int(variant.startswith("product")) for variant in diverged}
@@ -269,6 +239,9 @@ def test_changed_images_are_refused(image_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"The images of .+ have changed since .+ was written"):
         retrained(run, [trial()])
     assert not (run.path / "retrain").exists()
+
+
+UNTESTED = "Seeds diverged, so nothing is tested: trial 3"
 
 
 def row(variant: str, *accuracies: float, diverged: int = 0) -> Row:
@@ -317,54 +290,51 @@ def test_verdicts_count_how_many_comparisons_there_were() -> None:
     assert "corrected for 10 comparisons" in among[3]
 
 
-def test_a_difference_within_the_noise_is_none() -> None:
-    (text,) = verdicts(row("trial", 0.80, 0.90, 0.91), row("conv twin, same recipe", 0.79, 0.89, 0.88))
-    assert text.startswith("No difference shown: trial 3 87.00 %, conv twin, same recipe 85.33 % (difference +1.67")
+CONV_TWIN, PRODUCT_TWIN = "conv twin, same recipe", "product twin, same recipe"
 
 
-@pytest.mark.parametrize("counts", [(1, 3), (3, 1)])
-def test_single_seeds_are_not_compared(counts: tuple[int, int]) -> None:
-    trial_accuracies, twin_accuracies = ([0.9, 0.91, 0.92][:count] for count in counts)
-    (text,) = verdicts(row("trial", *trial_accuracies), row("conv twin, same recipe", *twin_accuracies))
-    assert text.startswith("Not enough seeds to compare: trial 3 9")
-
-
-def test_where_every_network_has_one_seed_there_is_no_verdict() -> None:
-    assert verdicts(row("trial", 0.9), row("conv twin, same recipe", 0.8), row("product twin, same recipe", 0.7)) == []
-
-
-def test_divergence_is_said() -> None:
-    twins = (row("conv twin, same recipe", diverged=2), row("product twin, same recipe", 0.5, 0.6))
-    assert verdicts(row("trial", 0.9, 0.9), *twins)[0] == "Every conv twin of trial 3 diverged."
-    assert verdicts(row("trial", diverged=2), twins[1]) == ["Trial 3 diverged with every seed."]
-    assert verdicts(row("trial", diverged=2), row("conv twin, same recipe", 0.5, 0.5), twins[1]) == [
-        "Trial 3 diverged with every seed."
-    ]
-
-
-def test_nothing_is_tested_where_seeds_diverged() -> None:
-    """Those that came through were chosen by coming through."""
-    trial_row, twin_row = row("trial", 0.90, 0.91, diverged=1), row("conv twin, same recipe", 0.60, 0.61, 0.62)
-    assert verdicts(trial_row, twin_row) == [
-        "Seeds diverged, so nothing is tested: trial 3 90.50 % (1 of 3 seeds diverged), conv twin, same recipe 61.00 %."
-    ]
-    flattered = row("conv twin, same recipe", 0.60, 0.61, diverged=1)
-    (text,) = verdicts(row("trial", 0.90, 0.91, 0.92), flattered)
-    assert text.endswith("trial 3 91.00 %, conv twin, same recipe 60.50 % (1 of 3 seeds diverged).")
-    assert "Better" not in text
-
-
-def test_a_better_twin_that_lost_seeds_is_not_passed_over_for_a_worse_one() -> None:
-    twins = (
-        row("conv twin, usual recipe", 0.98, 0.99, diverged=1),
-        row("conv twin, same recipe", 0.80, 0.81, 0.82),
-    )
-    (text,) = verdicts(row("trial", 0.90, 0.91, 0.92), *twins)
-    assert text.startswith("Seeds diverged, so nothing is tested: trial 3 91.00 %, conv twin, usual recipe 98.50 %")
-
-
-def test_without_a_twin_there_is_nothing_to_say() -> None:
-    assert verdicts(row("trial", 0.9, 0.9)) == []
+@pytest.mark.parametrize(
+    ("rows", "beginnings"),
+    [
+        ([row("trial", 0.9, 0.9)], []),
+        ([row("trial", 0.9), row(CONV_TWIN, 0.8), row(PRODUCT_TWIN, 0.7)], []),
+        ([row("trial", 0.9), row(CONV_TWIN, 0.9, 0.91, 0.92)], ["Not enough seeds to compare: trial 3 9"]),
+        ([row("trial", 0.9, 0.91, 0.92), row(CONV_TWIN, 0.9)], ["Not enough seeds to compare: trial 3 9"]),
+        (
+            [row("trial", 0.80, 0.90, 0.91), row(CONV_TWIN, 0.79, 0.89, 0.88)],
+            [f"No difference shown: trial 3 87.00 %, {CONV_TWIN} 85.33 % (difference +1.67"],
+        ),
+        (
+            [row("trial", 0.9, 0.9), row(CONV_TWIN, diverged=2), row(PRODUCT_TWIN, 0.5, 0.6)],
+            ["Every conv twin of trial 3 diverged.", "Better than its twin"],
+        ),
+        (
+            [row("trial", diverged=2), row(CONV_TWIN, 0.5, 0.5), row(PRODUCT_TWIN, 0.5, 0.6)],
+            ["Trial 3 diverged with every seed."],
+        ),
+        # Those that came through were chosen by coming through.
+        (
+            [row("trial", 0.90, 0.91, diverged=1), row(CONV_TWIN, 0.60, 0.61, 0.62)],
+            [f"{UNTESTED} 90.50 % (1 of 3 seeds diverged), {CONV_TWIN} 61.00 %."],
+        ),
+        (
+            [row("trial", 0.90, 0.91, 0.92), row(CONV_TWIN, 0.60, 0.61, diverged=1)],
+            [f"{UNTESTED} 91.00 %, {CONV_TWIN} 60.50 % (1 of 3 seeds diverged)."],
+        ),
+        # A better twin that lost seeds is not passed over for a worse one.
+        (
+            [
+                row("trial", 0.90, 0.91, 0.92),
+                row("conv twin, usual recipe", 0.98, 0.99, diverged=1),
+                row(CONV_TWIN, 0.80, 0.81, 0.82),
+            ],
+            [f"{UNTESTED} 91.00 %, conv twin, usual recipe 98.50 %"],
+        ),
+    ],
+)
+def test_what_shows_no_difference_is_said(rows: list[Row], beginnings: list[str]) -> None:
+    texts = verdicts(*rows)
+    assert [text[: len(start)] for text, start in zip(texts, beginnings, strict=True)] == beginnings
 
 
 def test_rows_have_means_and_deviations_where_they_can() -> None:
@@ -421,15 +391,7 @@ def test_a_retraining_that_is_killed_leaves_the_earlier_ones(
     run: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = retrained(run, [trial()])
-    original, left = Training.run_epoch, [2]
-
-    def interrupted(self: Training) -> object:
-        left[0] -= 1
-        if left[0] < 0:
-            raise KeyboardInterrupt
-        return original(self)
-
-    monkeypatch.setattr(Training, "run_epoch", interrupted)
+    train_interleaved(monkeypatch, 1, stop_after=3)
     with pytest.raises(KeyboardInterrupt):
         retrained(run, [trial(number=5)], epochs=2)
     assert load_retraining(run) == before

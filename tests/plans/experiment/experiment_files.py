@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from heard import Heard
 
 from pure_nas.findings.experiment_results import ExperimentResults, load_experiment_results
@@ -58,24 +57,6 @@ def go(settings: ExperimentSettings, folder: Path, heard: Heard | None = None) -
     """Run an experiment; returns it and why it stopped."""
     with opened(prepare(settings), folder) as experiment:
         return experiment, experiment.driver.go(experiment.plan, heard or Heard())
-
-
-def interrupted(settings: ExperimentSettings, folder: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """Run an experiment that is interrupted after so many events."""
-    from pure_nas.workers import InlineExecutor
-
-    original, left = InlineExecutor.next_event, [after]
-
-    def next_event(self: InlineExecutor) -> object:
-        left[0] -= 1
-        if left[0] < 0:
-            raise KeyboardInterrupt
-        return original(self)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(InlineExecutor, "next_event", next_event)
-        with pytest.raises(KeyboardInterrupt):
-            go(settings, folder)
 
 
 def results_of(folder: Path) -> ExperimentResults:

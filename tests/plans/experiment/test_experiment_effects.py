@@ -83,36 +83,6 @@ def test_what_has_an_effect_at_one_scale_is_taken() -> None:
     assert file.scales["t"].evaluated == 5
 
 
-def test_faults_of_several_tables_are_told_together_also_where_others_are_damaged() -> None:
-    body = (
-        '[noise]\nsalt-and-pepper = [2.0, "x"]\n[views]\ncrops = "five-crop"\nscales = [0.5]\n'
-        '[networks.c]\nbase = "pure9"\n[recipes.w]\nwarmup_epochs = 5\n[recipes.v]\nmomentum = 2\n'
-    )
-    head = 'targets = [0.5, 0.5]\nevaluations = ["noise", "views"]\n'
-    broken = SCALE.replace("scales.s", "scales.t").replace("epochs", "epoch")
-    places = [line.split(": ")[0] for line in faults_of(HEAD + head + NETWORKS + body + SCALE + broken)]
-    assert set(places) == {
-        "noise.salt-and-pepper.0",
-        "noise.salt-and-pepper.1",
-        "views.scales.0",
-        "networks.c.base",
-        "recipes.v.momentum",
-        "scales.s.epochs",
-        "scales.t.epochs",
-        "scales.t.epoch",
-        "targets.1",
-    }
-
-
-def test_a_scale_whose_own_warm_up_is_short_enough_is_taken() -> None:
-    body = "[recipes.w]\nwarmup_epochs = 5\n"
-    assert faults_of(HEAD + NETWORKS + body + SCALE.replace("= 4", "= 1")) == [
-        'scales.s.epochs: the warm-up of 5 of recipe "w" would not end in 1 epoch of training; a warmup_epochs of the '
-        "scale replaces it"
-    ]
-    ExperimentFile.from_toml(HEAD + NETWORKS + body + SCALE + "warmup_epochs = 3\n")
-
-
 @pytest.mark.parametrize(("kind", "level"), [("salt-and-pepper", 1.0), ("poisson", 1e7)])
 def test_levels_are_those_that_can_be_had(kind: str, level: float) -> None:
     head = 'evaluations = ["noise"]\n'

@@ -12,9 +12,8 @@ from experiment_files import contents, go, results_of, settings_of
 
 from pure_nas.errors import DataError, RunError, UsageError
 from pure_nas.files import read_json_lines
-from pure_nas.findings.experiment_results import load_experiment_results
 from pure_nas.findings.findings import findings_of
-from pure_nas.plans.experiment.session import opened, prepare
+from pure_nas.plans.experiment.session import prepare
 from pure_nas.run.directory import RunDirectory
 from pure_nas.training.training import Training
 
@@ -63,25 +62,17 @@ def test_what_needs_no_training_may_change_and_replaces_the_runs_copy(
     changed = text.replace("Which of two", "Which one of two").replace("0.4, 0.6, 0.95", "0.3")
     changed = changed.replace('reference = "adds"', 'reference = "multiplies 0"')
     monkeypatch.setattr(Training, "run_epoch", lambda self: pytest.fail("it was trained again"))
-    experiment, stopped = go(settings_of(changed), folder)
+    experiment, stopped = go(settings_of(changed, "renamed"), folder)
     assert (stopped, experiment.file_replaced) == ("all 6 trainings are done", True)
     assert (folder / "experiment.toml").read_text(encoding="utf-8") == changed
     events = [record["event"] for record in read_json_lines(folder / "log.jsonl")]
     assert events.count("experiment file replaced") == 1
     results = results_of(folder)
-    assert results.targets == [0.3]
+    assert (results.settings["experiment"], results.targets) == ("renamed", [0.3])
     assert {comparison.reference for comparison in findings_of(results).comparisons} == {"multiplies 0"}
     # The same file again changes nothing.
-    assert not go(settings_of(changed), folder)[0].file_replaced
+    assert not go(settings_of(changed, "renamed"), folder)[0].file_replaced
     assert [record["event"] for record in read_json_lines(folder / "log.jsonl")].count("experiment file replaced") == 1
-
-
-def test_a_renamed_file_goes_on(text: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "run"
-    shutil.copytree(finished, folder)
-    monkeypatch.setattr(Training, "run_epoch", lambda self: pytest.fail("it was trained again"))
-    assert go(settings_of(text, "renamed"), folder)[1] == "all 6 trainings are done"
-    assert results_of(folder).settings["experiment"] == "renamed"
 
 
 def test_tables_in_another_order_go_on(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,6 +147,8 @@ def test_folders_that_hold_something_else_are_left_alone(text: str, tmp_path: Pa
     search.write_settings({"schema": 1, "study": "a"})
     with pytest.raises(RunError, match="holds a search, not an experiment"):
         go(settings_of(text), search.path)
+    with pytest.raises(RunError, match="holds no experiment"):
+        results_of(search.path)
 
 
 def test_a_start_that_was_cut_short_is_taken_up(text: str, tmp_path: Path) -> None:
@@ -164,12 +157,6 @@ def test_a_start_that_was_cut_short_is_taken_up(text: str, tmp_path: Path) -> No
     for name, content in (("experiment.toml", text), ("environment.json", "{}"), ("run.lock", "")):
         (folder / name).write_text(content, encoding="utf-8")
     assert go(settings_of(text, scale_name="tinier"), folder)[1] == "the training is done"
-
-
-def test_two_processes_do_not_share_a_run(text: str, tmp_path: Path) -> None:
-    settings = settings_of(text)
-    with opened(prepare(settings), tmp_path / "run"), pytest.raises(RunError, match="is in use"):
-        go(settings, tmp_path / "run")
 
 
 def test_corrupt_images_are_left_out_if_asked_and_from_then_on(text: str, image_folder: Path, tmp_path: Path) -> None:
@@ -192,18 +179,3 @@ def test_corrupt_images_are_left_out_if_asked_and_from_then_on(text: str, image_
 def test_other_settings_that_make_no_sense_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="at most 1,000 seeds, not 1,001"):
         settings_of(text, seeds=1001)
-    with pytest.raises(UsageError, match=r'no scale "tin" in this experiment; did you mean "tiny"\?'):
-        settings_of(text, scale_name="tin")
-
-
-def test_a_damaged_result_is_named(text: str, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    go(settings_of(text, scale_name="tinier"), folder)
-    result = folder / "trials" / "adds-seed1" / "result.json"
-    result.write_text('{"state": "complete"}', encoding="utf-8")
-    with pytest.raises(RunError, match=r"adds-seed1/result\.json is damaged: it has no valid 'metrics'"):
-        results_of(folder)
-    search = RunDirectory(folder)
-    search.write_settings({"schema": 1})
-    with pytest.raises(RunError, match="holds no experiment"):
-        load_experiment_results(search)

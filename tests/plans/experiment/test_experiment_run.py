@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from experiment_files import go, interrupted, numbers, results_of, settings_of
+from experiment_files import go, numbers, results_of, settings_of
 from heard import Heard
-from interleaved import Interleaved
+from interleaved import train_interleaved
 
 from benchmarks.images import load_dataset
 from pure_nas.files import read_json
 from pure_nas.findings.findings import findings_of
 from pure_nas.nn.network import build
 from pure_nas.plans.driver import TIME_IS_UP
-from pure_nas.run.directory import RunDirectory
 from pure_nas.run.weights import read_weights
 from pure_nas.training.scoring import evaluate
-from pure_nas.training.step import Step
 from pure_nas.training.training import Training
-from pure_nas.workers.resources import Resources, WorkerPlan
 
 NAMES = ["adds", "multiplies-0", "multiplies--2"]
 
@@ -55,19 +51,32 @@ def test_a_grid_is_trained_on_all_but_the_test_images_and_scored_on_those(text: 
     assert numbers(folder)["curves"] == "training"
 
 
-def test_an_interrupted_experiment_finds_what_it_would_have_found(
-    text: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("events", "first", "epochs"),
+    [
+        (6, ("multiplies-0-seed1", 1), 9),  # one training of four events, and an epoch of the next
+        (3, ("adds-seed1", 2), 10),  # one training before it was scored
+    ],
+)
+def test_an_interrupted_experiment_finds_what_it_would_have_found_and_trains_no_epoch_twice(
+    events: int,
+    first: tuple[str, int],
+    epochs: int,
+    text: str,
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A checkpoint after every epoch, so that a training is taken up in its middle.
     monkeypatch.setattr("pure_nas.workers.work._SECONDS_BETWEEN_CHECKPOINTS", -1.0)
-    folder = tmp_path / "run"
-    settings = settings_of(text)
-    interrupted(settings, folder, monkeypatch, after=6)  # one training of four events, and an epoch of the next
+    folder, settings, heard = tmp_path / "run", settings_of(text), Heard()
+    train_interleaved(monkeypatch, 1, stop_after=events)
+    with pytest.raises(KeyboardInterrupt):
+        go(settings, folder)
     assert [results.state for results in results_of(folder).measurements["multiplies 0"]] == ["missing", "missing"]
-    heard = Heard()
+    train_interleaved(monkeypatch, 1)
     go(settings, folder, heard)
-    assert heard.begun[0] == ("multiplies-0-seed1", 1)
-    assert len([(each.training.name, each.outcome.state) for each in heard.trained]) == 5
+    assert (heard.begun[0], len(heard.epochs)) == (first, epochs)
     assert numbers(folder) == numbers(finished)
 
 
@@ -91,26 +100,10 @@ def test_what_is_done_is_not_trained_again_and_more_seeds_are_added(
 def test_several_at_once_find_the_same(
     text: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    executors: list[Interleaved] = []
-
-    def start(resources: Resources, left: int) -> tuple[Interleaved, WorkerPlan]:
-        executors.append(Interleaved(resources.dataset, 3))
-        return executors[-1], WorkerPlan(3, "for a test")
-
-    monkeypatch.setattr(Resources, "start_workers", start)
+    executors = train_interleaved(monkeypatch, 3)
     go(settings_of(text, workers=3), tmp_path / "run")
     assert executors[0].most == 3
     assert numbers(tmp_path / "run") == numbers(finished)
-
-
-def test_an_experiment_stops_when_its_time_is_used_up(text: str, finished: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    experiment, stopped = go(settings_of(text, time_seconds=0.0), folder)
-    assert stopped == TIME_IS_UP
-    assert experiment.plan.done == 0
-    assert RunDirectory(folder).settings()["kind"] == "experiment"
-    assert go(settings_of(text, time_seconds=600.0), folder)[1] == "all 6 trainings are done"
-    assert numbers(folder) == numbers(finished)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -118,11 +111,7 @@ def test_sessions_get_further_however_short_they_are(
     text: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     if workers > 1:
-
-        def start(resources: Resources, left: int) -> tuple[Interleaved, WorkerPlan]:
-            return Interleaved(resources.dataset, workers), WorkerPlan(workers, "for a test")
-
-        monkeypatch.setattr(Resources, "start_workers", start)
+        train_interleaved(monkeypatch, workers)
     folder, epochs, done = tmp_path / "run", 0, [0]
     while done[-1] < 6:
         heard = Heard()
@@ -139,46 +128,20 @@ def test_sessions_get_further_however_short_they_are(
     assert numbers(folder) == numbers(finished)
 
 
-def test_a_stop_while_scoring_does_not_cost_the_last_epoch(
-    text: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pure_nas.workers.work._SECONDS_BETWEEN_CHECKPOINTS", -1.0)
-    folder = tmp_path / "run"
-    interrupted(settings_of(text), folder, monkeypatch, after=3)  # it has started, and done its two epochs
-    heard = Heard()
-    go(settings_of(text), folder, heard)
-    assert heard.begun[0] == ("adds-seed1", 2)
-    assert len(heard.epochs) == 10
-    assert numbers(folder) == numbers(finished)
-
-
 def test_what_fails_at_once_is_not_all_that_a_short_session_does(
-    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: str, tmp_path: Path, out_of_memory: Callable[[str], None]
 ) -> None:
-    original = Step.__call__
-
-    def out_of_memory(self: Step, *arguments: Any) -> object:
-        if "conv" in self._network.architecture.unit_set:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        return original(self, *arguments)
-
-    monkeypatch.setattr(Step, "__call__", out_of_memory)
+    out_of_memory("conv")
     stops = [go(settings_of(text, time_seconds=0.0), tmp_path / "run") for _ in range(9)]
     assert stops[0][1] == TIME_IS_UP
     assert stops[-1][0].plan.done == 4
     assert stops[-1][1] == "4 of 6 trainings are done"
 
 
-def test_a_diverged_training_is_a_result(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Training._train_epoch
-
-    def sick(self: Training) -> object:
-        if self.seed == 1 and "product" in self.network.architecture.unit_set:
-            with torch.no_grad():
-                self.network.classifier.linear.bias.fill_(math.nan)
-        return original(self)
-
-    monkeypatch.setattr(Training, "_train_epoch", sick)
+def test_a_diverged_training_is_a_result(
+    text: str, tmp_path: Path, diverging: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diverging(lambda training: training.seed == 1 and "product" in training.network.architecture.unit_set)
     experiment, stopped = go(settings_of(text), tmp_path / "run")
     assert stopped == "all 6 trainings are done"
     results = results_of(tmp_path / "run")
@@ -192,19 +155,12 @@ def test_a_diverged_training_is_a_result(text: str, tmp_path: Path, monkeypatch:
 
 
 def test_a_training_that_runs_out_of_memory_is_said_and_tried_again(
-    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: str, tmp_path: Path, out_of_memory: Callable[[str], None]
 ) -> None:
-    original = Step.__call__
-
-    def out_of_memory(self: Step, *arguments: Any) -> object:
-        if "product" in self._network.architecture.unit_set:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        return original(self, *arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Step, "__call__", out_of_memory)
-        experiment, stopped = go(settings_of(text), tmp_path / "run")
+    out_of_memory("product")
+    experiment, stopped = go(settings_of(text), tmp_path / "run")
     assert stopped == "2 of 6 trainings are done"
     assert {training.label for training, _ in experiment.plan.failed} == {"multiplies 0", "multiplies -2"}
     assert all("out of memory on cpu" in reason for _, reason in experiment.plan.failed)
+    out_of_memory("no unit any more")
     assert go(settings_of(text), tmp_path / "run")[1] == "all 6 trainings are done"

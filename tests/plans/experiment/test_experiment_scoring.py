@@ -120,10 +120,6 @@ def test_a_folder_that_a_file_names_is_relative_to_it(
 
 
 def test_missing_test_images_are_noticed_before_training(text: str, image_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(image_folder / "train", tmp_path / "train")
     with pytest.raises(DataError, match="has no test images"):
-        prepare(settings_of(text, dataset=str(_without_test(image_folder, tmp_path))))
-
-
-def _without_test(image_folder: Path, folder: Path) -> Path:
-    shutil.copytree(image_folder / "train", folder / "only" / "train")
-    return folder / "only"
+        prepare(settings_of(text, dataset=str(tmp_path)))
