@@ -11,7 +11,6 @@ from pathlib import Path
 
 import matplotlib.figure
 import matplotlib.style
-import numpy as np
 import pytest
 from made_up_runs import make_run, start_run
 from PIL import Image
@@ -42,27 +41,13 @@ def drawn(data: ReportData, name: str) -> matplotlib.figure.Figure:
 def test_every_figure_is_written_as_png_and_svg(written: dict[str, Path]) -> None:
     names = ("front-flops", "hypervolume", "placement", "curves", "retrained")
     assert set(written) == {f"{name}.{ending}" for name in names for ending in ("png", "svg")}
-
-
-def test_pngs_have_their_size_and_show_the_palette(written: dict[str, Path]) -> None:
+    for name in names:
+        assert ET.parse(written[f"{name}.svg"]).getroot().tag.endswith("svg")
     with Image.open(written["front-flops.png"]) as image:
         assert image.size == (round(6.4 * DPI), round(4.2 * DPI))
-        pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
-    colours = {tuple(int(value) for value in pixel) for pixel in pixels}
+        colours = {colour for _, colour in image.convert("RGB").getcolors(1 << 20) or ()}
     for role in ("conv", "product", "hybrid", "ink"):
         assert tuple(bytes.fromhex(LIGHT[role][1:])) in colours
-
-
-def test_svgs_are_xml(written: dict[str, Path]) -> None:
-    for path in written.values():
-        if path.suffix == ".svg":
-            assert ET.parse(path).getroot().tag.endswith("svg")
-
-
-def test_the_same_run_gives_the_same_files(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", trials=8)
-    first = {path: path.read_bytes() for path in write(run)}
-    assert {path: path.read_bytes() for path in write(run)} == first
 
 
 def test_each_cost_has_its_figure(tmp_path: Path) -> None:
@@ -100,7 +85,7 @@ def test_one_trial_is_enough(tmp_path: Path) -> None:
     assert len(write(make_run(tmp_path / "run", trials=1, epochs=1))) == 8
 
 
-def test_figures_do_not_depend_on_the_style_of_the_callers_plots(tmp_path: Path) -> None:
+def test_figures_are_the_same_every_time_whatever_the_style_of_the_callers_plots(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", trials=4)
     usual = {path: path.read_bytes() for path in write(run)}
     with matplotlib.style.context(["dark_background", {"text.usetex": True, "font.size": 30}]):

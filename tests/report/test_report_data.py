@@ -70,22 +70,6 @@ def test_front_row_names_the_best_baseline_that_costs_no_more(tmp_path: Path) ->
     assert versus.difference == pytest.approx(-0.02)
 
 
-def test_noise_error_is_no_cost_of_a_baseline(tmp_path: Path) -> None:
-    names = ("error", "noise_error", "flops")
-    run = start_run(tmp_path / "run", objectives=names)
-    for number, values, baseline in (
-        (0, (0.10, 0.4, 100_000), "conv small, usual recipe"),
-        (1, (0.05, 0.1, 900_000), "conv large, usual recipe"),
-        (2, (0.08, 0.2, 200_000), ""),
-    ):
-        measured = dict(zip(names, values, strict=True))
-        candidate = CONV if baseline else HYBRID
-        add_complete_trial(run, number, candidate, names, random.Random(0), baseline=baseline, values=measured)
-    rows = {row.number: row for row in report_data(run).front}
-    assert [(versus.unit, versus.trial) for versus in rows[2].versus] == [("conv", 0)]
-    assert {number for number, row in rows.items() if "smallest" in row.tags} == {0}
-
-
 def test_units_that_multiply_are_product_layers(tmp_path: Path) -> None:
     run = start_run(tmp_path / "run")
     for number, stages in enumerate(
@@ -228,11 +212,6 @@ def test_missing_environment_is_no_fault(tmp_path: Path) -> None:
     assert report_data(run).environment == {}
 
 
-def test_retrained_rows_are_read(data: ReportData) -> None:
-    assert data.retraining.trials == (data.front[0].number, data.front[-1].number)
-    assert len(data.retraining.rows) == 10
-
-
 def test_retrained_networks_say_how_many_seeds_diverged() -> None:
     scores = (0.96, 0.98)
     row = Row(trial=1, variant="trial", params=1, flops=1, test_accuracy=scores, diverged=1, seeds=(1, 2, 3), epochs=4)
@@ -244,7 +223,8 @@ def test_retrained_networks_say_how_many_seeds_diverged() -> None:
 
 def test_retrained_networks_have_their_test_accuracy_on_the_front(data: ReportData) -> None:
     tested = {row.number: row.retrained for row in data.front if row.retrained}
-    assert set(tested) == set(data.retraining.trials)
+    assert set(tested) == set(data.retraining.trials) == {data.front[0].number, data.front[-1].number}
+    assert len(data.retraining.rows) == 10
     assert {point.number: point.retrained for point in data.complete if point.retrained} == tested
     first = tested[data.front[0].number]
     assert first is not None
@@ -303,14 +283,16 @@ def retrained(trial: int, *, epochs: int = 10, seeds: int = 2) -> Row:
 
 
 def commands(data: ReportData, front: list[int], *rows: Row) -> list[str]:
-    """What is proposed for a front of these trials, of which some were retrained."""
+    """What is proposed for a front of these trials, of which some were retrained; the first is its knee."""
     first = data.front[0]
     by_trial = {row.trial: row for row in rows}
     shown = tuple(
         replace(first, trial=replace(first.trial, number=number), retrained=by_trial.get(number)) for number in front
     )
-    given = replace(data, path="runs/a", front=shown, retraining=Retraining(rows=rows))
-    return [command for _, command in given.next_steps]
+    shown = (replace(shown[0], tags=("knee",)), *(replace(row, tags=()) for row in shown[1:]))
+    steps = list(replace(data, path="runs/a", front=shown, retraining=Retraining(rows=rows)).next_steps)
+    assert steps[0][0].endswith("and its retrained weights" if front[0] in by_trial else "and weights")
+    return [command for _, command in steps]
 
 
 def test_a_front_that_was_not_retrained_is_to_be(data: ReportData) -> None:

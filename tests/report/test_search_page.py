@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cut_parts import cut_parts
+from browsing import cut_parts, line_ends, opened
 from made_up_runs import (
     CLASSES,
     add_complete_trial,
@@ -19,11 +17,9 @@ from made_up_runs import (
     candidate_of,
     make_run,
     start_run,
-    write_retraining,
 )
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
 from pure_nas.analysis.statistics import ONE_SEED
 from pure_nas.report.data import ReportData, report_data
@@ -34,25 +30,6 @@ from pure_nas.run.retrained import Retraining
 
 HOSTILE = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>&\"'"
 MARKUP = re.compile(r"<script>.*?</script>|<style>.*?</style>", re.DOTALL)
-
-
-def opened(browser: Chrome, path: Path) -> None:
-    """Open a page, wait for its plots, and fail on any error or request of its own."""
-    for log in ("browser", "performance"):
-        browser.get_log(log)
-    browser.get(path.resolve().as_uri())
-    WebDriverWait(browser, 20).until(
-        lambda page: page.execute_script("return document.documentElement.dataset.ready") == "yes"
-    )
-    assert [entry["message"] for entry in browser.get_log("browser")] == []
-    own = path.resolve().as_uri()
-    requests = [
-        message["params"]["request"]["url"]
-        for message in (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
-        if message["method"] == "Network.requestWillBeSent" and message["params"]["documentURL"].startswith(own)
-    ]
-    assert [url for url in requests if not url.startswith(("data:", "blob:", own))] == []
-    assert browser.execute_script("return performance.getEntriesByType('resource').length") == 0
 
 
 def n_points(browser: Chrome, plot: str, trace: str = "") -> int:
@@ -150,10 +127,7 @@ def test_curves_of_one_colour_differ_and_their_ends_say_which_trial_they_are(
     )
     assert [name for name, *_ in curves] == [f"{curve.number}: {curve.baseline or curve.kind}" for curve in data.curves]
     assert len({tuple(look) for _, *look in curves}) == len(data.curves) == 12
-    ends = browser.find_elements(By.CSS_SELECTOR, "#curves .textpoint text")
-    assert sorted(int(end.text) for end in ends if end.text) == sorted(curve.number for curve in data.curves)
-    heights = sorted(end.rect["y"] for end in ends if end.text)
-    assert all(lower - upper > 10 for upper, lower in pairwise(heights))
+    assert sorted(map(int, line_ends(browser, "curves", 10))) == sorted(curve.number for curve in data.curves)
 
 
 def test_a_row_that_the_pointer_has_left_gives_curves_their_shade_back(browser: Chrome, page_path: Path) -> None:
@@ -205,12 +179,6 @@ def test_nothing_in_the_page_points_outside(data: ReportData) -> None:
     assert "default-src 'none'" in markup
 
 
-def test_errors_are_said_to_be_a_hint(data: ReportData) -> None:
-    text = page(data)
-    assert "single training runs on the validation split" in text
-    assert "pure-nas retrain" in text
-
-
 def test_recipes_and_settings_of_the_front_are_listed(data: ReportData) -> None:
     row = replace(data.front[0], recipe_text="learning rate 0.1; exponent cap none")
     assert "<td>learning rate 0.1; exponent cap none</td>" in page(replace(data, front=(row, *data.front[1:])))
@@ -226,13 +194,6 @@ def test_noise_error_is_explained_where_it_is_an_objective(data: ReportData, tmp
     assert explained in text
     assert '<th scope="col">noise error</th>' in text
     assert explained not in page(data)
-
-
-@pytest.mark.parametrize("seeds", [1, 3])
-def test_only_several_seeds_are_said_to_have_a_spread(data: ReportData, seeds: int) -> None:
-    rows = tuple(replace(row, seeds=row.seeds[:seeds]) for row in data.retraining.rows)
-    text = page(replace(data, retraining=replace(data.retraining, rows=rows)))
-    assert ("mean ± standard deviation of" in text) == (seeds > 1)
 
 
 def test_test_accuracies_stand_beside_the_errors_of_the_front(data: ReportData) -> None:
@@ -251,15 +212,6 @@ def test_test_accuracies_stand_beside_the_errors_of_the_front(data: ReportData) 
         assert words not in MARKUP.sub("", page(untested))
 
 
-def test_what_is_done_is_no_longer_proposed(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", trials=8)
-    assert f"pure-nas retrain {run.path} --seeds 3" in page(report_data(run))
-    write_retraining(run, [row.number for row in report_data(run).front])
-    text = page(report_data(run))
-    assert "pure-nas retrain" not in text
-    assert "Export the knee of the front: source code that runs without pure-nas, and its retrained weights" in text
-
-
 def test_a_retraining_with_one_seed_says_so_in_one_sentence(data: ReportData) -> None:
     rows = tuple(replace(row, test_accuracy=row.test_accuracy[:1], diverged=0) for row in data.retraining.rows)
     text = page(replace(data, retraining=replace(data.retraining, rows=rows)))
@@ -268,8 +220,11 @@ def test_a_retraining_with_one_seed_says_so_in_one_sentence(data: ReportData) ->
     assert ONE_SEED not in page(data)
 
 
-def test_commands_quote_the_path_of_the_run(data: ReportData) -> None:
-    assert "pure-nas retrain &#39;/my runs/a&#39;" in page(replace(data, path="/my runs/a"))
+def test_commands_are_proposed_with_the_path_of_the_run_in_quotes(data: ReportData) -> None:
+    text = page(replace(data, path="/my runs/a"))
+    for label, command in replace(data, path="/my runs/a").next_steps:
+        assert label in text
+        assert command.replace("'", "&#39;") in text
 
 
 def test_run_without_complete_trials_has_a_page(browser: Chrome, tmp_path: Path) -> None:

@@ -71,32 +71,33 @@ def test_no_number_that_is_shown_is_cut(data: ReportData, width: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("accuracies", "title", "shown"),
+    ("rows", "title", "shown"),
     [
-        ([0.7799], "Test accuracy of 1 seed, 2 epochs", "77.99 %"),
-        ([0.77, 0.79], "Test accuracy, mean ± standard deviation of 2 seeds, 2 epochs", "78.00 ± 1.41 %"),
+        ([ROW], "Test accuracy of 1 seed, 2 epochs", [r"7  trial +78\.00 %"]),
+        (
+            [replace(ROW, test_accuracy=(0.77, 0.79), seeds=(1, 2))],
+            "Test accuracy, mean ± standard deviation of 2 seeds, 2 epochs",
+            [r"7  trial +78\.00 ± 1\.41 %"],
+        ),
+        (
+            [replace(ROW, diverged=2, seeds=(1, 2, 3))],
+            "Test accuracy, mean ± standard deviation of 3 seeds, 2 epochs",
+            [r" 78\.00 % .*\n +2 of 3 seeds diverged"],
+        ),
+        (
+            [ROW, replace(ROW, epochs=40, seeds=(1, 2), test_accuracy=(0.8, 0.9))],
+            "Test accuracy, mean ± standard deviation of several seeds",
+            [r"7  trial +2 +1 +78\.00 %", r"7  trial +40 +2 +85\.00 ± 7\.07 %"],
+        ),
     ],
 )
-def test_only_several_seeds_have_a_spread(accuracies: list[float], title: str, shown: str) -> None:
-    row = replace(ROW, test_accuracy=tuple(accuracies), seeds=tuple(range(1, len(accuracies) + 1)))
-    found = printed(retrained_table(Retraining(rows=(row,)), {}))
-    assert found.startswith(title)
-    assert shown in found
-    assert ("±" in found) == (len(accuracies) > 1)
-
-
-def test_of_several_seeds_one_that_came_through_has_no_spread() -> None:
-    found = printed(retrained_table(Retraining(rows=(replace(ROW, diverged=2, seeds=(1, 2, 3)),)), {}))
-    assert re.search(r" 78\.00 % .*\n +2 of 3 seeds diverged", found)
-
-
-def test_rows_of_other_epochs_and_seeds_say_so() -> None:
-    longer = replace(ROW, epochs=40, seeds=(1, 2), test_accuracy=(0.8, 0.9))
-    title, *lines = printed(retrained_table(Retraining(rows=(ROW, longer)), {})).splitlines()
-    assert title == "Test accuracy, mean ± standard deviation of several seeds"
-    text = "\n".join(lines)
-    assert re.search(r"7  trial +2 +1 +78.00 %", text)
-    assert re.search(r"7  trial +40 +2 +85.00 ± 7.07 %", text)
+def test_only_several_seeds_have_a_spread_and_rows_of_other_epochs_and_seeds_say_so(
+    rows: list[Row], title: str, shown: list[str]
+) -> None:
+    head, _, text = printed(retrained_table(Retraining(rows=tuple(rows)), {})).partition("\n")
+    assert head == title
+    for pattern in shown:
+        assert re.search(pattern, text)
 
 
 def test_front_json_holds_what_builds_and_trains_each_network(run: RunDirectory, data: ReportData) -> None:
