@@ -39,31 +39,24 @@ def test_accuracies_are_means_between_the_lowest_and_the_highest_seed(seeds: lis
         assert quality.interval == (min(accuracies), max(accuracies))
         assert quality.loss == pytest.approx(sum(one.loss for one in each) / 2)
         assert quality.calibration_error == pytest.approx(sum(one.calibration_error for one in each) / 2)
+    (change,), changes = found.intensity, [one.intensity[0] for one in seeds]
+    assert change.accuracy == pytest.approx(sum(one.accuracy for one in changes) / 2)
+    assert change.cosine == pytest.approx(sum(one.cosine or 0 for one in changes) / 2)
+    assert change.document()["interval"] == [min(change.accuracies), max(change.accuracies)]
 
 
-def test_images_are_counted_once_a_seed(seeds: list[Evaluation]) -> None:
+def test_images_are_counted_once_a_seed_and_every_accuracy_is_in_the_document(seeds: list[Evaluation]) -> None:
     quality = pooled(seeds).quality
     assert quality.images == sum(map(sum, quality.confusion)) == sum(each.quality.images for each in seeds)
     assert sum(each.count for each in quality.bins) == quality.images
     assert sum(each.count * each.accuracy for each in quality.bins) == pytest.approx(quality.hits)
+    document = json.loads(json.dumps(pooled(seeds).document(), allow_nan=False))
+    assert document["accuracies"] == [each.quality.accuracy for each in seeds]
+    assert document["views"]["accuracies"] == [each.viewed.accuracy for each in seeds if each.viewed]
     assert [each.low for each in quality.bins] == sorted({each.low for one in seeds for each in one.quality.bins})
-
-
-def test_intensities_are_means_too(seeds: list[Evaluation]) -> None:
-    (change,) = pooled(seeds).intensity
-    each = [one.intensity[0] for one in seeds]
-    assert change.accuracy == pytest.approx(sum(one.accuracy for one in each) / 2)
-    assert change.cosine == pytest.approx(sum(one.cosine or 0 for one in each) / 2)
-    assert change.document()["interval"] == [min(change.accuracies), max(change.accuracies)]
 
 
 def test_a_single_seed_is_itself(seeds: list[Evaluation]) -> None:
     assert pooled(seeds[:1]) is seeds[0]
     assert "accuracies" not in seeds[0].document()
     assert "accuracies" not in seeds[0].intensity[0].document()
-
-
-def test_document_has_every_accuracy(seeds: list[Evaluation]) -> None:
-    document = json.loads(json.dumps(pooled(seeds).document(), allow_nan=False))
-    assert document["accuracies"] == [each.quality.accuracy for each in seeds]
-    assert document["views"]["accuracies"] == [each.viewed.accuracy for each in seeds if each.viewed]

@@ -147,30 +147,3 @@ def test_exported_networks_compute_in_float16(tmp_path: Path, bottleneck: bool) 
         logits = imported(tmp_path).load().half()(images)
         assert logits.dtype == torch.float16
         torch.testing.assert_close(logits.float(), ours(images.float()), rtol=0.02, atol=0.02)
-
-
-def test_a_softening_of_its_own_is_exported(tmp_path: Path) -> None:
-    architecture = HYBRID.with_unit("product-complex")
-    usual, _ = exported(tmp_path, architecture)
-    assert "softening=0.25" not in (tmp_path / "network.py").read_text()
-    other = tmp_path / "other"
-    other.mkdir()
-    logits, _ = exported(other, architecture.model_copy(update={"softening": 0.25}))
-    assert "softening=0.25" in (other / "network.py").read_text()
-    torch.testing.assert_close(imported(other).load()(images_for(architecture).float()), logits, rtol=1e-4, atol=1e-5)
-    assert not torch.allclose(logits, usual)
-
-
-def test_exported_network_trains_again(tmp_path: Path) -> None:
-    exported(tmp_path, HYBRID)
-    network = imported(tmp_path).load().train()
-    network(images_for(HYBRID).float()).sum().backward()
-    assert all(parameter.grad is not None for parameter in network.parameters())
-
-
-def test_loading_other_weights_fails(tmp_path: Path) -> None:
-    exported(tmp_path, HYBRID)
-    module = imported(tmp_path)
-    safetensors.torch.save_file({"stem.conv.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(RuntimeError, match="Missing key"):
-        module.load("other.safetensors")

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import safetensors.torch
-import torch
+from test_exported_network import exported
 
 import pure_nas.space.unit
 from pure_nas.errors import PureNasError
-from pure_nas.export import python_source, write_export
-from pure_nas.nn.network import build
+from pure_nas.export import python_source
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.unit import Unit, UnitCost
 
@@ -89,14 +87,7 @@ ARCHITECTURE = {"units": (("log-convolution", "product"),), "base_width": 3, "im
 def test_network_with_a_third_party_unit_is_exported(
     isolated: Callable[[Path], dict[str, Any]], tmp_path: Path
 ) -> None:
-    architecture = Architecture.model_validate(ARCHITECTURE)
-    network = build(architecture).double().eval()
-    images = torch.randn(2, 3, 6, 6, dtype=torch.float64)
-    safetensors.torch.save_file(network.state_dict(), tmp_path / "double.safetensors")
-    with torch.inference_mode():
-        batch = {"images": images, "logits64": network(images), "logits32": network.float()(images.float())}
-    safetensors.torch.save_file(batch, tmp_path / "batch.safetensors")
-    write_export(tmp_path, architecture, network.state_dict(), format="python")
+    exported(tmp_path, Architecture.model_validate(ARCHITECTURE))
     answer = isolated(tmp_path)
     assert "error" not in answer, answer
     assert answer["float64"] <= 1e-10

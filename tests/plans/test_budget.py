@@ -18,10 +18,6 @@ def write_log(folder: Path, *events: tuple[str, str], tail: str = "") -> RunDire
     return RunDirectory(folder)
 
 
-def test_a_new_study_has_taken_no_time(tmp_path: Path) -> None:
-    assert Budget(run=RunDirectory(tmp_path)).seconds == pytest.approx(0, abs=1)
-
-
 def test_sessions_last_from_their_first_to_their_last_event(tmp_path: Path) -> None:
     run = write_log(
         tmp_path,

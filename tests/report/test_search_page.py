@@ -23,7 +23,6 @@ from selenium.webdriver.common.by import By
 
 from pure_nas.analysis.statistics import ONE_SEED
 from pure_nas.report.data import ReportData, report_data
-from pure_nas.report.notes import notes
 from pure_nas.report.pages import search_page as page
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.retrained import Retraining
@@ -56,13 +55,6 @@ def test_plots_show_every_trial_without_errors_or_requests(browser: Chrome, page
     assert len(browser.find_elements(By.CSS_SELECTOR, "#curves .legend .traces")) == len(data.curves)
     assert len(browser.find_elements(By.CSS_SELECTOR, "#hypervolume .js-line")) == 1
     assert len(browser.find_elements(By.CSS_SELECTOR, "table.front tbody tr")) == len(data.front)
-
-
-def test_row_of_the_table_is_ringed_in_the_plot(browser: Chrome, page_path: Path, data: ReportData) -> None:
-    opened(browser, page_path)
-    before = n_points(browser, "front-flops")
-    browser.execute_script("document.querySelector('table.front tbody tr').focus()")
-    assert n_points(browser, "front-flops") == before + 1
 
 
 def test_error_axis_changes_its_scale(browser: Chrome, page_path: Path) -> None:
@@ -130,13 +122,17 @@ def test_curves_of_one_colour_differ_and_their_ends_say_which_trial_they_are(
     assert sorted(map(int, line_ends(browser, "curves", 10))) == sorted(curve.number for curve in data.curves)
 
 
-def test_a_row_that_the_pointer_has_left_gives_curves_their_shade_back(browser: Chrome, page_path: Path) -> None:
+def test_a_row_is_ringed_in_the_plot_and_shades_curves_until_the_pointer_leaves_it(
+    browser: Chrome, page_path: Path
+) -> None:
     opened(browser, page_path)
+    points = n_points(browser, "front-flops")
     shades = "return document.getElementById('curves').data.map((trace) => trace.opacity ?? 1)"
     before = browser.execute_script(shades)
     assert len(set(before)) > 1
     browser.execute_script("document.querySelector('table.front tbody tr').focus()")
     assert browser.execute_script(shades) != before
+    assert n_points(browser, "front-flops") == points + 1
     browser.execute_script("document.activeElement.blur()")
     assert browser.execute_script(shades) == before
 
@@ -182,18 +178,6 @@ def test_nothing_in_the_page_points_outside(data: ReportData) -> None:
 def test_recipes_and_settings_of_the_front_are_listed(data: ReportData) -> None:
     row = replace(data.front[0], recipe_text="learning rate 0.1; exponent cap none")
     assert "<td>learning rate 0.1; exponent cap none</td>" in page(replace(data, front=(row, *data.front[1:])))
-
-
-def test_noise_error_is_explained_where_it_is_an_objective(data: ReportData, tmp_path: Path) -> None:
-    names = ("error", "noise_error")
-    run = start_run(tmp_path / "run", objectives=names)
-    values = {"error": 0.1, "noise_error": 0.3}
-    add_complete_trial(run, 0, candidate_of((("conv",),)), names, random.Random(0), values=values)
-    text = page(report_data(run))
-    (explained,) = notes("noise_error")
-    assert explained in text
-    assert '<th scope="col">noise error</th>' in text
-    assert explained not in page(data)
 
 
 def test_test_accuracies_stand_beside_the_errors_of_the_front(data: ReportData) -> None:

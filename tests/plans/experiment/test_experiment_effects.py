@@ -20,6 +20,14 @@ def faults_of(text: str) -> list[str]:
     return [line.strip() for line in raised.value.message.splitlines()[1:]]
 
 
+WITH_ITSELF = "with itself; against = [] compares it with nothing"
+WARM, NO_WARMUP = (
+    "warmup_epochs = 1\n",
+    "scales.s.warmup_epochs: would have no effect: no recipe of this scale warms up",
+)
+ONE_VIEW = "views: shows each image once, as it is: ask for other crops, or for scales"
+
+
 @pytest.mark.parametrize(
     ("head", "body", "scale", "expected"),
     [
@@ -31,45 +39,13 @@ def faults_of(text: str) -> list[str]:
             'views: would have no effect: no scale has "views" among its evaluations',
         ),
         ("", "", "evaluated = 5\n", "scales.s.evaluated: would have no effect: the scale has no evaluations"),
-        (
-            "",
-            "",
-            "warmup_epochs = 1\n",
-            "scales.s.warmup_epochs: would have no effect: no recipe of this scale warms up",
-        ),
-        (
-            "",
-            "[recipes.w]\nwarmup_epochs = 2\n[recipes.u]\n",
-            'recipes = ["u"]\nwarmup_epochs = 1\n',
-            "scales.s.warmup_epochs: would have no effect: no recipe of this scale warms up",
-        ),
-        (
-            'evaluations = ["views"]\nviews = { crops = "whole" }\n',
-            "",
-            "",
-            "views: shows each image once, as it is: ask for other crops, or for scales",
-        ),
-        (
-            'evaluations = ["views"]\nviews = { scales = [1.0] }\n',
-            "",
-            "",
-            "views: shows each image once, as it is: ask for other crops, or for scales",
-        ),
-        ("targets = [0.5, 0.6, 0.5]\n", "", "", "targets.2: 0.5 is listed twice"),
+        ("", "", WARM, NO_WARMUP),
+        ("", "[recipes.w]\nwarmup_epochs = 2\n[recipes.u]\n", 'recipes = ["u"]\n' + WARM, NO_WARMUP),
+        ('evaluations = ["views"]\nviews = { crops = "whole" }\n', "", "", ONE_VIEW),
+        ('evaluations = ["views"]\nviews = { scales = [1.0] }\n', "", "", ONE_VIEW),
         ('evaluations = ["quality", "quality"]\n', "", "", "evaluations.1: 'quality' is listed twice"),
         ("", "", 'evaluations = ["noise", "noise"]\n', "scales.s.evaluations.1: 'noise' is listed twice"),
-        (
-            'evaluations = ["noise"]\nnoise = { speckle = [1, 2, 1.0] }\n',
-            "",
-            "",
-            "noise.speckle.2: 1.0 is listed twice",
-        ),
-        (
-            "",
-            '[recipes.u]\n[recipes.w]\nagainst = "w"\n',
-            "",
-            'recipes.w.against: compares "w" with itself; against = [] compares it with nothing',
-        ),
+        ("", "[recipes.u]\n[recipes.w]\nagainst = 'w'\n", "", f'recipes.w.against: compares "w" {WITH_ITSELF}'),
     ],
 )
 def test_what_would_have_no_effect_is_refused(head: str, body: str, scale: str, expected: str) -> None:
@@ -96,8 +72,9 @@ def test_levels_are_those_that_can_be_had(kind: str, level: float) -> None:
 
 def test_a_network_that_is_its_own_reference_is_refused() -> None:
     own = '[networks.c]\nbase = { each = ["pure20", "pure32"] }\nagainst = '
-    message = 'networks.c.against: compares "c" with itself; against = [] compares it with nothing'
-    assert faults_of(HEAD + NETWORKS + own + '["a", "c"]\n' + SCALE) == [message]
+    assert faults_of(HEAD + NETWORKS + own + '["a", "c"]\n' + SCALE) == [
+        f'networks.c.against: compares "c" {WITH_ITSELF}'
+    ]
     # One of its members is a reference for the others, and so is another recipe.
     ExperimentFile.from_toml(HEAD + NETWORKS + own + '"pure20"\n' + SCALE)
     recipes = "[recipes.u]\n[recipes.v]\nmomentum = 0.5\n"

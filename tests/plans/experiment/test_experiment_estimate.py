@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -100,21 +101,11 @@ def test_what_was_trained_before_is_not_measured_anew(
 
 
 def test_workers_end_where_the_estimate_fails(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    closed = []
-
-    def close(self: InlineExecutor) -> None:
-        closed.append(self)
-
-    monkeypatch.setattr(InlineExecutor, "close", close)
-    prepared = prepare(settings_of(text))
-
-    def estimate() -> None:
-        with opened(prepared, tmp_path / "run") as experiment:
-            experiment.driver.workers(1)
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        estimate()
+    closed: list[InlineExecutor] = []
+    monkeypatch.setattr(InlineExecutor, "close", closed.append)
+    with suppress(KeyboardInterrupt), opened(prepare(settings_of(text)), tmp_path / "run") as experiment:
+        experiment.driver.workers(1)
+        raise KeyboardInterrupt
     assert len(closed) == 1
 
 

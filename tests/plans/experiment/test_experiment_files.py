@@ -146,6 +146,7 @@ evaluations = ["noise", "nois"]
 [noise]
 gausian = [0.1]
 salt-and-pepper = [0.1, 2.0, "x"]
+speckle = [1, 2, 1.0]
 [views]
 crops = "ten-crop"
 scales = [1.0, 0.5]
@@ -219,6 +220,7 @@ def test_every_fault_of_a_file_is_told_at_once_with_the_nearest_names() -> None:
         "noise.gausian": 'did you mean "gaussian"',
         "noise.salt-and-pepper.1": "is a share of pixels, so at most 1, got 2",
         "noise.salt-and-pepper.2": "input should be a valid number, got 'x'",
+        "noise.speckle.2": "1.0 is listed twice",
         "targets.1": "0.5 is listed twice",
         "views.scales.1": "ten-crop cuts out of at least 1, got 0.5",
         "scales.w.epochs": 'the warm-up of 5 of recipe "w" would not end in 5 epochs of training',

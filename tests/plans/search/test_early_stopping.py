@@ -13,8 +13,6 @@ from interleaved import train_interleaved
 from searches import outcomes, results_of, run_search, settings_for, stored_in
 
 from pure_nas.errors import RunError, UsageError
-from pure_nas.plans.search.forecasts import Forecasts
-from pure_nas.plans.search.session import prepare
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.report.data import report_data
 from pure_nas.report.pages import search_page
@@ -188,23 +186,3 @@ def test_a_run_that_began_without_a_lag_goes_on_without_early_stopping(make: Mak
     run_search(make(sampler="tpe", trials=14), tmp_path)
     assert {each.state for each in results_of(tmp_path).trials} <= {"complete", "diverged"}
     assert not run.trial(10).stops_path.exists()
-
-
-def test_a_forecast_does_not_depend_on_what_was_forecast_before(make: Make, whole: Path) -> None:
-    """A search that goes on has made none of the earlier forecasts."""
-    prepared, records = prepare(make()), results_of(whole).trials
-
-    def forecasts() -> Forecasts:
-        return Forecasts(
-            space=prepared.space,
-            objectives=prepared.settings.objectives,
-            worst=prepared.worst("error"),
-            images=len(prepared.dataset.validation),
-            limits=prepared.settings.limits,
-            seed=prepared.settings.seed,
-        )
-
-    busy, candidates = forecasts(), [each.candidate for each in records]
-    for number in range(4, TRIALS):
-        proposed = busy.proposal(records[: number - 4], candidates[:number], 0)
-        assert proposed == forecasts().proposal(records[: number - 4], candidates[:number], 0) == candidates[number]

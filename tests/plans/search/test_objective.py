@@ -286,17 +286,6 @@ def test_threads_of_a_study_find_what_one_finds_and_leave_the_global_random_stat
     assert len(found[0]) == len(asked)
 
 
-def test_queued_trials_pruners_and_catch_do_as_in_any_study(objective_of: Objectives) -> None:
-    objective = objective_of()
-    study = optuna.create_study(directions=objective.directions, pruner=optuna.pruners.HyperbandPruner())
-    study.enqueue_trial({"base_width": 4})
-    study.enqueue_trial({"learning_rate.trunk": 1e9})
-    with pytest.warns(UserWarning, match="is out of range"):
-        study.optimize(objective, n_trials=3, catch=(UsageError,))
-    assert study.trials[0].params["base_width"] == 4
-    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL", "COMPLETE"]
-
-
 def test_a_study_with_another_number_of_objectives_is_refused_before_training(objective_of: Objectives) -> None:
     objective = objective_of()
     study = optuna.create_study(direction="minimize")

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -128,33 +124,3 @@ def test_every_trial_that_was_begun_goes_on_under_its_own_number(
     assert [trial.state.name for trial in stored_in(tmp_path)] == ["COMPLETE"] * 12
     trained = [trial.candidate.digest for trial in trials if trial.replay_of is None]
     assert len(trained) == len(set(trained))
-
-
-def test_a_killed_search_with_worker_processes_goes_on_with_every_trial(
-    tiny: Settings, image_folder: Path, tiny_space_file: Path, tmp_path: Path, program: list[str]
-) -> None:
-    options = ["--dataset", str(image_folder), "--space", str(tiny_space_file), "--no-baselines", "--study", "study"]
-    options += ["--trials", "500", "--device", "cpu", "--out", str(tmp_path), "--workers", "2", "--sampler", "tpe"]
-    process = subprocess.Popen(
-        [*program, "search", *options], env={**os.environ, "OMP_NUM_THREADS": "2"}, stderr=subprocess.DEVNULL
-    )
-    trials = tmp_path / "study" / "trials"
-    deadline = time.monotonic() + 120
-    while not (trials / "0008").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    before = {
-        trial.number: (trial.candidate(), trial.result())
-        for trial in RunDirectory(tmp_path / "study").trials()
-        if trial.has_candidate
-    }
-    assert sum(result is None for _, result in before.values()) <= 2
-    assert run_search(tiny(trials=12), tmp_path) == "all 12 trials are done"
-    after = results_of(tmp_path).trials
-    assert len(after) == max(12, len(before))
-    for number, (candidate, result) in before.items():
-        assert after[number].candidate == candidate
-        if result is not None:
-            assert after[number].metrics == result["metrics"]
-    assert {trial.state.name for trial in stored_in(tmp_path)} <= {"COMPLETE", "PRUNED"}

@@ -19,6 +19,7 @@ from pure_nas.plans.budget import Budget
 from pure_nas.plans.search import search as search_module
 from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.session import opened, prepare
+from pure_nas.report import write_report
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.search_results import TrialRecord
 from pure_nas.workers import work as work_module
@@ -229,19 +230,22 @@ def test_a_trial_that_was_begun_is_finished_although_the_time_is_used_up(
 
 
 def test_every_cost_can_be_an_objective(tiny: Settings, tmp_path: Path) -> None:
-    names = ("error", "params", "latency", "memory", "flops")
+    names = ("error", "noise_error", "params", "latency", "memory", "flops")
     run_search(tiny(trials=2, objectives=names), tmp_path)
     results = results_of(tmp_path)
     assert results.objective_names == names
     for trial in results.trials:
         cost = cost_of(trial.candidate.architecture)
-        error, params, latency, memory, flops = trial.objectives
+        error, noise_error, params, latency, memory, flops = trial.objectives
         assert (error, params, flops) == (trial.error, cost.params, cost.flops)
+        assert 0 <= noise_error == trial.metrics["noise_error"] <= 1
         assert latency == trial.cost["latency_ms"] > 0
         assert memory == trial.cost["memory_bytes"] > 1000
         costs = dict(zip(names, zip(trial.objectives, results.reference, strict=True), strict=True))
         assert all(costs[name][0] <= costs[name][1] for name in ("params", "memory", "flops"))
-    assert results.reference[0] == pytest.approx(2 / 3)
+    assert results.reference[:2] == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+    write_report(RunDirectory(tmp_path / "study"))
+    assert (tmp_path / "study" / "figures" / "front-noise_error.svg").exists()
 
 
 def test_the_reference_and_the_sampler_are_decided_once(
