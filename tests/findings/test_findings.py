@@ -14,6 +14,7 @@ from scipy import stats
 
 from pure_nas.analysis.statistics import ONE_SEED, holm
 from pure_nas.cost.layers import cost_of
+from pure_nas.errors import RunError
 from pure_nas.findings.experiment_results import ExperimentResults, Measurement
 from pure_nas.findings.findings import Comparison, Findings, document, findings_of
 from pure_nas.findings.rows import Measure, evaluation_over_seeds

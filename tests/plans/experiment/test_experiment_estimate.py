@@ -102,7 +102,11 @@ def test_what_was_trained_before_is_not_measured_anew(
 
 def test_workers_end_where_the_estimate_fails(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[InlineExecutor] = []
-    monkeypatch.setattr(InlineExecutor, "close", closed.append)
+
+    def close(self: InlineExecutor) -> None:
+        closed.append(self)
+
+    monkeypatch.setattr(InlineExecutor, "close", close)
     with suppress(KeyboardInterrupt), opened(prepare(settings_of(text)), tmp_path / "run") as experiment:
         experiment.driver.workers(1)
         raise KeyboardInterrupt

@@ -20,32 +20,24 @@ from pure_nas.run.weights import read_weights
 from pure_nas.training.scoring import evaluate
 
 
-def test_a_question_of_choosing_is_asked_on_the_validation_images(text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("wanted", "on_test"), [('split = "validation"', False), ("validation_curve = true", True)])
+def test_networks_are_scored_and_have_their_curves_on_the_images_that_are_asked_for(
+    text: str, tmp_path: Path, wanted: str, on_test: bool
+) -> None:
     folder = tmp_path / "run"
-    go(settings_of(text.replace("schema = 1", 'schema = 1\nsplit = "validation"'), seeds=1), folder)
+    go(settings_of(text.replace("schema = 1", f"schema = 1\n{wanted}"), seeds=1), folder)
     results = results_of(folder)
-    dataset = load_dataset(results.settings["dataset"])
-    assert results.settings["data"]["train"] == len(dataset.train)
-    assert results.settings["data"]["scored"] == len(dataset.validation)
-    for measurements in results.measurements.values():
-        last = measurements[0].curve[-1]
-        assert measurements[0].accuracy == 1 - last["validation_error"]
+    dataset, data = load_dataset(results.settings["dataset"]), results.settings["data"]
+    scored = dataset.test() if on_test else dataset.validation
+    assert (data["train"], data["scored"]) == (len(dataset.train), len(scored))
+    for cell in results.grid.cells:
+        (measured,) = results.measurements[cell.label]
+        network = build(cell.candidate.architecture)
+        network.load_state_dict(read_weights(folder / "trials" / f"{cell.folder}-seed1" / "weights.safetensors")[0])
+        found = evaluate(network, dataset.validation, torch.device("cpu"))
+        assert found.error == measured.curve[-1]["validation_error"]
+        assert evaluate(network, scored, torch.device("cpu")).accuracy == measured.accuracy
     assert numbers(folder)["curves"] == "validation"
-
-
-def test_curves_on_validation_images_beside_a_score_on_the_test_images(text: str, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    changed = text.replace("schema = 1", "schema = 1\nvalidation_curve = true")
-    go(settings_of(changed, seeds=1), folder)
-    results = results_of(folder)
-    dataset = load_dataset(results.settings["dataset"])
-    assert results.settings["data"]["train"] == len(dataset.train)
-    cell = results.grid.cells[0]
-    (measured,) = results.measurements[cell.label]
-    network = build(cell.candidate.architecture)
-    network.load_state_dict(read_weights(folder / "trials" / "adds-seed1" / "weights.safetensors")[0])
-    assert evaluate(network, dataset.test(), torch.device("cpu")).accuracy == measured.accuracy
-    assert evaluate(network, dataset.validation, torch.device("cpu")).error == measured.curve[-1]["validation_error"]
 
 
 def test_networks_are_judged_beside_the_error(text: str, tmp_path: Path) -> None:

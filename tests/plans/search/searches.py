@@ -14,7 +14,7 @@ from pure_nas.plans.search.objective import Objective
 from pure_nas.plans.search.session import opened, prepare
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.run.directory import RunDirectory
-from pure_nas.run.search_results import Results, load_results
+from pure_nas.run.search_results import Results, TrialRecord, load_results
 from pure_nas.space.catalogue import load_space
 
 Settings = Callable[..., SearchSettings]
@@ -40,6 +40,12 @@ def settings_for(dataset: Path | str, space: Path | str, **changes: Any) -> Sear
 def run_search(settings: SearchSettings, out: Path, heard: Heard | None = None, **options: bool) -> str:
     with opened(prepare(settings), out, **options) as search:
         return search.driver.go(search.plan, heard or Heard())
+
+
+def trials_of(settings: SearchSettings, out: Path) -> tuple[TrialRecord, ...]:
+    """Search, and return every trial."""
+    run_search(settings, out)
+    return results_of(out).trials
 
 
 def results_of(out: Path, study: str = "study") -> Results:

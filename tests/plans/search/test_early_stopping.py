@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from interleaved import train_interleaved
-from searches import outcomes, results_of, run_search, settings_for, stored_in
+from searches import outcomes, results_of, run_search, settings_for, stored_in, trials_of
 
 from pure_nas.errors import RunError, UsageError
 from pure_nas.plans.search.settings import SearchSettings
@@ -144,14 +144,12 @@ def test_an_audited_trial_is_trained_to_its_end(make: Make, whole: Path, tmp_pat
 def test_nothing_stops_where_that_was_not_asked_for_or_costs_are_not_known(
     changes: dict[str, Any], make: Make, tmp_path: Path
 ) -> None:
-    run_search(make(**changes, trials=10), tmp_path)
-    assert {each.state for each in results_of(tmp_path).trials} <= {"complete", "diverged"}
+    assert {each.state for each in trials_of(make(**changes, trials=10), tmp_path)} <= {"complete", "diverged"}
     assert not list(tmp_path.rglob("stops.json"))
 
 
 def test_baselines_are_trained_to_their_end(make: Make, tmp_path: Path) -> None:
-    run_search(make(baselines=True, trials=8), tmp_path)
-    for trial in results_of(tmp_path).trials:
+    for trial in trials_of(make(baselines=True, trials=8), tmp_path):
         assert not (trial.baseline and trial.state == "stopped")
         assert RunDirectory(tmp_path / "study").trial(trial.number).stops_path.exists() is not bool(trial.baseline)
 
@@ -183,6 +181,5 @@ def test_a_run_that_began_without_a_lag_goes_on_without_early_stopping(make: Mak
     run = RunDirectory(tmp_path / "study")
     text = run.settings_path.read_text().splitlines(keepends=True)
     run.settings_path.write_text("".join(line for line in text if not line.startswith(("lag", "early_stopping"))))
-    run_search(make(sampler="tpe", trials=14), tmp_path)
-    assert {each.state for each in results_of(tmp_path).trials} <= {"complete", "diverged"}
+    assert {each.state for each in trials_of(make(sampler="tpe", trials=14), tmp_path)} <= {"complete", "diverged"}
     assert not run.trial(10).stops_path.exists()

@@ -9,7 +9,7 @@ import pytest
 import torch
 from heard import Heard
 from interleaved import train_interleaved
-from searches import Settings, results_of, run_search, stored_in
+from searches import Settings, results_of, run_search, stored_in, trials_of
 
 from pure_nas.files import read_json_lines
 from pure_nas.plans.search.session import opened, prepare
@@ -58,8 +58,7 @@ def test_a_candidate_that_is_being_trained_is_waited_for_and_repeated(
     small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     executors = train_interleaved(monkeypatch, 4)
-    run_search(small(epochs=2, trials=30), tmp_path)
-    trials = results_of(tmp_path).trials
+    trials = trials_of(small(epochs=2, trials=30), tmp_path)
     assert len(trials) == 30
     trained = [job.candidate.digest for job in executors[0].submitted]
     assert len(trained) == len(set(trained)) == 6
@@ -85,8 +84,7 @@ def test_a_candidate_that_waited_is_trained_where_the_first_one_failed(
 
     monkeypatch.setattr(work_module, "build", out_of_memory)
     executors = train_interleaved(monkeypatch, 4)
-    run_search(small(epochs=2, trials=30), tmp_path)
-    trials = results_of(tmp_path).trials
+    trials = trials_of(small(epochs=2, trials=30), tmp_path)
     assert len(trials) == 30
     assert sum(trial.state == "failed" for trial in trials) == 3
     assert len(executors[0].submitted) == 6 + 3
@@ -117,8 +115,7 @@ def test_every_trial_that_was_begun_goes_on_under_its_own_number(
         for path in run.path.glob("study.db*"):
             path.unlink()
     train_interleaved(monkeypatch, slots_after)
-    run_search(settings, tmp_path)
-    trials = results_of(tmp_path).trials
+    trials = trials_of(settings, tmp_path)
     assert [trial.number for trial in trials] == list(range(12))
     assert {number: trials[number].candidate for number in begun} == begun
     assert [trial.state.name for trial in stored_in(tmp_path)] == ["COMPLETE"] * 12

@@ -32,25 +32,17 @@ def test_a_study_is_written_ahead_so_that_it_is_read_while_another_program_write
         writer.execute("ROLLBACK")
 
 
-def test_on_a_network_file_system_there_is_no_log_to_write_ahead(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("kind", "written_ahead"), [("nfs4", False), ("lustre", True)])
+def test_on_a_network_file_system_there_is_no_log_to_write_ahead_any_more(
+    kind: str, written_ahead: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(storage, "file_system", lambda path: "nfs4")
+    if written_ahead:
+        close_storage(open_storage(tmp_path / "study.db", None))
+    monkeypatch.setattr(storage, "file_system", lambda path: kind)
     with caplog.at_level(logging.WARNING):
         open_storage(tmp_path / "study.db", None)
     assert journal_mode(tmp_path / "study.db") == "delete"
     assert "network file system" in caplog.text
-
-
-def test_a_study_that_was_written_ahead_is_changed_on_a_network_file_system(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with closing(sqlite3.connect(tmp_path / "study.db")) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("CREATE TABLE other (one)")
-    monkeypatch.setattr(storage, "file_system", lambda path: "lustre")
-    open_storage(tmp_path / "study.db", None)
-    assert journal_mode(tmp_path / "study.db") == "delete"
 
 
 @pytest.mark.parametrize("damage", ["another file", "a page lost", "cut short"])
