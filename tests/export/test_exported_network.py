@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from pure_nas.export import write_export
 from pure_nas.nn.network import Network, build
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.unit import BUILT_IN
 
 Ask = Callable[[Path], dict[str, Any]]
 _folders = itertools.count()
@@ -119,18 +118,6 @@ def test_exported_network_survives_torch_export(tmp_path: Path, fields: dict[str
     ).module()
     torch.testing.assert_close(program(images), logits, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(program(images[:2]), logits[:2], rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("unit", BUILT_IN)
-def test_exported_networks_compute_in_bfloat16(tmp_path: Path, unit: str) -> None:
-    architecture = HYBRID.with_unit(unit)
-    exported(tmp_path, architecture)
-    network, ours = imported(tmp_path).load().to(torch.bfloat16), trained(architecture).to(torch.bfloat16)
-    images = images_for(architecture).to(torch.bfloat16)
-    with torch.inference_mode():
-        logits = network(images)
-        assert logits.dtype == torch.bfloat16
-        assert torch.equal(logits, ours(images))
 
 
 @pytest.mark.parametrize("bottleneck", [False, True])

@@ -50,12 +50,6 @@ def test_every_figure_is_written_as_png_and_svg(written: dict[str, Path]) -> Non
         assert tuple(bytes.fromhex(LIGHT[role][1:])) in colours
 
 
-def test_each_cost_has_its_figure(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", trials=8, objectives=("error", "flops", "latency"))
-    names = {path.name for path in write(run)}
-    assert {"front-flops.png", "front-latency.png"} <= names
-
-
 def test_the_legend_of_a_front_covers_no_point(data: ReportData) -> None:
     figure = drawn(data, "front-flops")
     (axes,), (legend,) = figure.axes, figure.legends

@@ -6,7 +6,7 @@ import pytest
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import UsageError
-from pure_nas.plans.search.limits import Limits, cost_text
+from pure_nas.plans.search.limits import Limits
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.search_space import SearchSpace
 
@@ -69,8 +69,3 @@ def test_each_limit_is_named_with_its_unit(limits: Limits, words: str) -> None:
     with pytest.raises(UsageError) as raised:
         limits.require_possible(SPACE, lambda _: 2.0)
     assert words in raised.value.message
-
-
-def test_costs_are_shown_with_their_units() -> None:
-    assert cost_text("params", 1234567) == "1,234,567 params"
-    assert cost_text("latency_ms", 1.23456) == "1.23 ms"

@@ -19,8 +19,10 @@ from forked import Forked, exit_code_of
 from interleaved import train_interleaved
 from searches import Settings, outcomes, run_search, stored_in
 
+from pure_nas.files import append_line
 from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.settings import SearchSettings
+from pure_nas.run.directory import RunDirectory
 from pure_nas.workers import Job
 from pure_nas.workers import work as work_module
 
@@ -81,17 +83,6 @@ def test_a_killed_search_equals_an_uninterrupted_one(
     assert all(trial.state.is_finished() for trial in stored_in(tmp_path / "killed"))
 
 
-def test_a_trial_whose_folder_is_complete_is_told_without_training(tiny: Settings, tmp_path: Path) -> None:
-    settings = tiny(trials=3)
-    before = search(settings, tmp_path)
-    # A kill between writing the folder and telling the study leaves the trial running there.
-    set_running(tmp_path / "study" / "study.db", 2)
-    result = (tmp_path / "study" / "trials" / "0002" / "result.json").stat().st_mtime_ns
-    assert search(settings, tmp_path) == before
-    assert stored_in(tmp_path)[2].state.is_finished()
-    assert (tmp_path / "study" / "trials" / "0002" / "result.json").stat().st_mtime_ns == result
-
-
 def test_a_trial_that_ended_and_was_stopped_before_it_was_recorded_trains_only_its_last_epoch_again(
     tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,35 +101,33 @@ def test_a_trial_that_ended_and_was_stopped_before_it_was_recorded_trains_only_i
     assert epochs_done == [0, 2, 0]
 
 
+@pytest.mark.parametrize("state", ["complete", "rejected"])
+@pytest.mark.parametrize("left", ["everything", "nothing", "a checkpoint that was cut short"])
+def test_a_trial_of_which_a_kill_left_only_some_files_ends_as_it_would_have(
+    state: str, left: str, tiny: Settings, tmp_path: Path, trained: list[str]
+) -> None:
+    settings, run = tiny(trials=4, limits=Limits(params=900)), RunDirectory(tmp_path / "study")
+    before = search(settings, tmp_path)
+    trial = run.trial(next(number for number, ended, *_ in before if ended == state))
+    set_running(run.study_path, trial.number)
+    match left:
+        case "nothing":
+            shutil.rmtree(trial.path)
+        case "a checkpoint that was cut short":
+            (trial.path / "result.json").unlink()
+            (trial.path / "checkpoint.pt").write_bytes(b"PK\x03\x04 cut")
+            append_line(trial.metrics, {"epoch": 1})
+            trial.metrics.write_bytes(trial.metrics.read_bytes()[:-3])
+    assert search(settings, tmp_path) == before
+    assert all(each.state.is_finished() for each in stored_in(tmp_path))
+    assert len(trained) == 4 + (state == "complete" and left != "everything")
+    assert [record["epoch"] for record in trial.curve()] == ([1] if state == "complete" else [])
+
+
 def test_a_lost_study_is_rebuilt_from_the_folders(tiny: Settings, tmp_path: Path) -> None:
     search(tiny(trials=8), tmp_path)
     (tmp_path / "study" / "study.db").unlink()
     assert search(tiny(trials=12), tmp_path) == search(tiny(trials=12), tmp_path / "whole")
-
-
-@pytest.mark.parametrize("state", ["complete", "rejected"])
-def test_a_kill_before_the_folder_is_written_leaves_the_same_candidate(
-    state: str, tiny: Settings, tmp_path: Path
-) -> None:
-    settings = tiny(trials=4, limits=Limits(params=900))
-    before = search(settings, tmp_path)
-    number = next(number for number, ended, *_ in before if ended == state)
-    set_running(tmp_path / "study" / "study.db", number)
-    shutil.rmtree(tmp_path / "study" / "trials" / f"{number:04d}")
-    assert search(settings, tmp_path) == before
-
-
-def test_a_checkpoint_that_was_cut_short_starts_the_trial_anew(tiny: Settings, tmp_path: Path) -> None:
-    settings = tiny(trials=2)
-    before = search(settings, tmp_path)
-    set_running(tmp_path / "study" / "study.db", 1)
-    trial = tmp_path / "study" / "trials" / "0001"
-    (trial / "result.json").unlink()
-    (trial / "checkpoint.pt").write_bytes(b"PK\x03\x04 cut")
-    with (trial / "metrics.jsonl").open("a") as curve:
-        curve.write('{"epoch": 1, "train_')
-    assert search(settings, tmp_path) == before
-    assert [json.loads(line)["epoch"] for line in (trial / "metrics.jsonl").read_text().splitlines()] == [1]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked here, to be killed")

@@ -35,10 +35,6 @@ def test_objectives_are_read_from_a_list() -> None:
         settings_of("digits", None, objectives="error,flops", seed=0, trials=0, **others)
 
 
-def test_what_is_measured_are_the_costs_among_the_objectives(fields: dict[str, Any]) -> None:
-    assert settings_for(**fields, objectives=("error", "memory", "params")).measures == ("memory", "params")
-
-
 def started(path: Path, settings: dict[str, Any]) -> RunDirectory:
     run = RunDirectory(path / "run")
     run.write_settings({**settings, "chosen_sampler": {"name": "tpe"}, "reference": {"error": 0.9}})
