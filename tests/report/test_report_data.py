@@ -36,7 +36,7 @@ def add(run: RunDirectory, number: int, error: float, flops: float, **more: obje
     add_complete_trial(run, number, candidate, ("error", "flops"), random.Random(0), baseline=baseline, values=values)
 
 
-def test_facts_agree_with_the_results(run: RunDirectory, data: ReportData) -> None:
+def test_facts_points_and_curves_are_those_of_the_results(run: RunDirectory, data: ReportData) -> None:
     results = load_results(run)
     assert data.trials_text == "30 trials, 1 diverged, 1 failed"
     assert len(results.groups) == len(data.front)
@@ -44,18 +44,10 @@ def test_facts_agree_with_the_results(run: RunDirectory, data: ReportData) -> No
     assert data.reference == {"error": 0.9, "flops": 2_000_000.0}
     assert data.weights_bytes == 28 * 4096
     assert data.seconds == pytest.approx(sum(trial.seconds for trial in results.trials))
-
-
-def test_every_complete_trial_is_a_point_of_its_kind(data: ReportData) -> None:
-    kinds = {point.number: point.label for point in data.complete}
-    assert len(kinds) == 28
-    assert kinds[0] == "conv baseline"
-    assert kinds[1] == "product baseline"
-    assert {point.number for point in data.complete if point.on_front} == {row.number for row in data.front}
-
-
-def test_curves_are_of_the_front_and_the_baselines_only(data: ReportData) -> None:
-    assert {curve.number for curve in data.curves} == {row.number for row in data.front} | set(range(6))
+    kinds, front = {point.number: point.label for point in data.complete}, {row.number for row in data.front}
+    assert (len(kinds), kinds[0], kinds[1]) == (28, "conv baseline", "product baseline")
+    assert {point.number for point in data.complete if point.on_front} == front
+    assert {curve.number for curve in data.curves} == front | set(range(6))
     assert all(len(curve.epochs) == 12 for curve in data.curves)
 
 
@@ -166,10 +158,12 @@ def test_time_of_repeated_results_counts_once(tmp_path: Path) -> None:
 
 def test_line_of_a_cost_falls_while_the_cost_rises(tmp_path: Path) -> None:
     data = report_data(make_run(tmp_path / "run", objectives=("error", "flops", "latency")))
+    charts = page_charts(data)
     for cost in ("flops", "latency"):
         costs, errors = zip(*data.lowest(cost), strict=True)
         assert list(costs) == sorted(set(costs))
         assert list(errors) == sorted(errors, reverse=True)
+        assert f"front-{cost}" in charts
 
 
 def test_long_curves_are_thinned_and_keep_their_end(tmp_path: Path) -> None:

@@ -234,14 +234,6 @@ def test_an_error_of_zero_is_shown_on_a_linear_axis(browser: Chrome, tmp_path: P
     assert not browser.find_element(By.CSS_SELECTOR, ".switch").is_displayed()
 
 
-def test_three_objectives_have_two_plots_of_the_front(browser: Chrome, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", trials=20, objectives=("error", "flops", "latency"))
-    opened(browser, written(run))
-    data = report_data(run)
-    for name in ("front-flops", "front-latency"):
-        assert n_points(browser, name) == len(data.complete) + len(data.front)
-
-
 def test_a_thousand_trials_stay_a_small_page(browser: Chrome, data: ReportData, tmp_path: Path) -> None:
     points = tuple(
         replace(

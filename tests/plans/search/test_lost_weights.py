@@ -62,8 +62,7 @@ def test_weights_of_other_trials_are_trained_again_where_that_is_asked_for(
     out: Path, again: Callable[..., Heard]
 ) -> None:
     found = results_of(out)
-    members = {each.number for group in found.groups for each in group}
-    other = next(each for each in found.complete if each.number not in members and each.replay_of is None)
+    other = next(each for each in found.complete if each not in sum(found.groups, ()) and each.replay_of is None)
     weights = RunDirectory(out / "study").trial(other.number).weights
     weights.unlink()
     assert again().restored == []

@@ -35,12 +35,17 @@ def optimized(objective: Objective, trials: int, sampler: optuna.samplers.BaseSa
     return study
 
 
-def test_it_is_evaluated_by_a_study_of_the_user(objective_of: Objectives, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_evaluated_by_a_study_of_the_user_and_leaves_no_files(
+    objective_of: Objectives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Dataset, "test", lambda self: pytest.fail("the test images were read"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     objective = objective_of(objectives=("error", "params", "memory", "noise_error"))
     assert objective.directions == ["minimize"] * 4
     study = optimized(objective, 3)
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3
+    assert list(tmp_path.iterdir()) == []
     for trial in study.trials:
         architecture = Architecture.from_json(trial.user_attrs["architecture"])
         assert Recipe.from_json(trial.user_attrs["recipe"]).epochs == 1
@@ -84,24 +89,15 @@ def test_a_trial_that_does_not_complete_is_pruned_with_a_constraint(
     assert (trial.state.name, trial.constraints) == ("PRUNED", {"diverged": 1.0})
 
 
-def test_it_leaves_no_files(objective_of: Objectives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    optimized(objective_of(), 1)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_corrupt_images_are_refused_or_left_out(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
+def test_corrupt_images_are_refused_or_left_out_and_others_brought_to_the_size_that_is_asked_for(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "damaged"
     shutil.copytree(image_folder, folder)
     (folder / "train" / "circles" / "000.png").write_bytes(b"no image")
     with pytest.raises(DataError, match=r"skip_corrupt=True"):
         Objective(folder, tiny_space_file, device="cpu")
-    Objective(folder, tiny_space_file, device="cpu", skip_corrupt=True)
-
-
-def test_images_can_be_brought_to_another_size(objective_of: Objectives) -> None:
-    study = optimized(objective_of(image_size=12), 1)
+    study = optimized(Objective(folder, tiny_space_file, device="cpu", skip_corrupt=True, image_size=12), 1)
     assert Architecture.from_json(study.trials[0].user_attrs["architecture"]).image_size == 12
 
 
@@ -278,10 +274,3 @@ def test_threads_of_a_study_find_what_one_finds_and_leave_the_global_random_stat
         found.append({str(trial.params): trial.values for trial in study.trials})
     assert found[0] == found[1]
     assert len(found[0]) == len(asked)
-
-
-def test_a_study_with_another_number_of_objectives_is_refused_before_training(objective_of: Objectives) -> None:
-    objective = objective_of()
-    study = optuna.create_study(direction="minimize")
-    with pytest.raises(UsageError, match=r"1 objective\(s\), but this one returns 2: error, flops"):
-        study.optimize(objective, n_trials=1)
