@@ -56,8 +56,6 @@ def test_what_needs_no_training_may_change_and_replaces_the_runs_copy(
     experiment, stopped = go(settings_of(changed, "renamed"), folder)
     assert (stopped, experiment.file_replaced) == ("all 6 trainings are done", True)
     assert (folder / "experiment.toml").read_text(encoding="utf-8") == changed
-    events = [record["event"] for record in read_json_lines(folder / "log.jsonl")]
-    assert events.count("experiment file replaced") == 1
     results = results_of(folder)
     assert (results.settings["experiment"], results.targets) == ("renamed", [0.3])
     assert {comparison.reference for comparison in findings_of(results).comparisons} == {"multiplies 0"}
@@ -98,10 +96,9 @@ def test_the_stated_cost_is_of_the_files_own_images(
     go(replace(relative, dataset="images"), tmp_path / "other")
     assert results_of(tmp_path / "other").stated_cost is None
     # A run from before that was recorded resumes, and is read as it was then.
-    for name, cost in (("own", None), ("other", None)):
-        run = RunDirectory(tmp_path / name)
+    for run in (RunDirectory(tmp_path / "own"), RunDirectory(tmp_path / "other")):
         run.write_settings({key: each for key, each in run.settings().items() if key != "dataset_replaced"})
-        assert results_of(run.path).stated_cost == cost
+        assert results_of(run.path).stated_cost is None
     go(relative, tmp_path / "own")
     assert results_of(tmp_path / "own").stated_cost == "a second"
 

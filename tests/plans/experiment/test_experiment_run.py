@@ -18,7 +18,6 @@ from pure_nas.nn.network import build
 from pure_nas.plans.driver import TIME_IS_UP
 from pure_nas.run.weights import read_weights
 from pure_nas.training.scoring import evaluate
-from pure_nas.training.training import Training
 
 NAMES = ["adds", "multiplies-0", "multiplies--2"]
 
@@ -80,16 +79,11 @@ def test_an_interrupted_experiment_finds_what_it_would_have_found_and_trains_no_
     assert numbers(folder) == numbers(finished)
 
 
-def test_what_is_done_is_not_trained_again_and_more_seeds_are_added(
-    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "run"
+def test_what_is_done_is_not_trained_again_and_more_seeds_are_added(text: str, tmp_path: Path) -> None:
+    folder, heard = tmp_path / "run", Heard()
     go(settings_of(text, seeds=1), folder)
     before = numbers(folder)
-    with monkeypatch.context() as patch:
-        patch.setattr(Training, "run_epoch", lambda self: pytest.fail("it was trained again"))
-        assert go(settings_of(text, seeds=1), folder)[1] == "all 3 trainings are done"
-    heard = Heard()
+    assert go(settings_of(text, seeds=1), folder, heard)[1] == "all 3 trainings are done"
     go(settings_of(text, seeds=2), folder, heard)
     assert [name for name, _ in heard.begun] == [f"{name}-seed2" for name in NAMES]
     for old, new in zip(before["networks"], numbers(folder)["networks"], strict=True):
@@ -129,9 +123,7 @@ def test_what_fails_at_once_is_not_all_that_a_short_session_does(
     assert stops[-1][1] == "4 of 6 trainings are done"
 
 
-def test_a_diverged_training_is_a_result(
-    text: str, tmp_path: Path, diverging: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_diverged_training_is_a_result(text: str, tmp_path: Path, diverging: Callable[..., None]) -> None:
     diverging(lambda training: training.seed == 1 and "product" in training.network.architecture.unit_set)
     experiment, stopped = go(settings_of(text), tmp_path / "run")
     assert stopped == "all 6 trainings are done"
@@ -141,8 +133,10 @@ def test_a_diverged_training_is_a_result(
     assert [row.diverged for row in findings.rows] == [0, 1, 1]
     assert "training loss became nan" in findings.rows[1].reasons[0]
     assert [comparison.verdict for comparison in findings.compared_by("accuracy")] == ["seeds diverged"] * 2
-    monkeypatch.setattr(Training, "run_epoch", lambda self: pytest.fail("it was trained again"))
-    assert experiment.plan.missing == go(settings_of(text), tmp_path / "run")[0].plan.missing == []
+    heard = Heard()
+    assert (
+        experiment.plan.missing == go(settings_of(text), tmp_path / "run", heard)[0].plan.missing == heard.begun == []
+    )
 
 
 def test_a_training_that_runs_out_of_memory_is_said_and_tried_again(
