@@ -279,7 +279,7 @@ CONV_TWIN, PRODUCT_TWIN = "conv twin, same recipe", "product twin, same recipe"
         ),
         (
             [row("trial", 0.9, 0.9), row(CONV_TWIN, diverged=2), row(PRODUCT_TWIN, 0.5, 0.6)],
-            ["Every conv twin of trial 3 diverged.", "Better than its twin"],
+            ["Every conv twin of trial 3 diverged.", "No difference shown: trial 3 90.00 %"],
         ),
         (
             [row("trial", diverged=2), row(CONV_TWIN, 0.5, 0.5), row(PRODUCT_TWIN, 0.5, 0.6)],
