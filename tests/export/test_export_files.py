@@ -17,6 +17,7 @@ from torch import nn
 
 from pure_nas.errors import RunError, UsageError
 from pure_nas.export import About, python_source, write_export
+from pure_nas.export.python_file import literal
 from pure_nas.nn.network import build
 from pure_nas.run.weights import weights_bytes
 from pure_nas.space.architecture import Architecture
@@ -192,3 +193,9 @@ def test_source_imports_only_pytorch_and_the_standard_library_at_its_top() -> No
 def test_constants_that_do_not_fit_are_refused(arguments: dict[str, list[float]], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         python_source(HYBRID, About(**arguments))  # type: ignore[arg-type]
+
+
+@given(st.recursive(st.text() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans(), st.lists))
+@settings(deadline=None)
+def test_literals_read_back(value: object) -> None:
+    assert eval(literal(value)) == value

@@ -91,6 +91,15 @@ def test_what_is_done_is_not_trained_again_and_more_seeds_are_added(text: str, t
         assert len(new["accuracies"]) == 2
 
 
+def test_several_at_once_find_the_same(
+    text: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executors = train_interleaved(monkeypatch, 3)
+    go(settings_of(text, workers=3), tmp_path / "run")
+    assert executors[0].most == 3
+    assert numbers(tmp_path / "run") == numbers(finished)
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_sessions_get_further_however_short_they_are(
     text: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
