@@ -94,6 +94,15 @@ def test_calibration_error_is_that_of_its_definition(seed: int, count: int, scal
     assert all(each.low < each.confidence <= each.high for each in found.bins)
 
 
+def test_calibration_by_hand() -> None:
+    found = quality(certain([0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.3, 0.7]), [0, 1, 0, 1])
+    # Bins of 0.9 (two images, one right), of 0.6 and of 0.7 (one image each, right).
+    assert_allclose(found.calibration_error, (2 * abs(0.5 - 0.9) + abs(1 - 0.6) + abs(1 - 0.7)) / 4, rtol=1e-6)
+    assert [(each.count, each.accuracy) for each in found.bins] == [(1, 1.0), (1, 1.0), (2, 0.5)]
+    assert_allclose([each.confidence for each in found.bins], [0.6, 0.7, 0.9], rtol=1e-6)
+    assert all(each.low < each.confidence <= each.high for each in found.bins)
+
+
 @given(images=st.integers(1, 10_000), share=st.floats(0, 1))
 @settings(max_examples=40, deadline=None)
 def test_interval_is_wilsons(images: int, share: float) -> None:
