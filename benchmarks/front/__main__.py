@@ -26,7 +26,7 @@ from benchmarks.document import Column, Document, Row, Target
 from benchmarks.front.problems import Analytic, Problem, Recorded
 from benchmarks.front.recorded import load
 from benchmarks.front.simulation import Strategy, Trace, simulate
-from benchmarks.front.strategies import Forecasting, OneEpoch, Random, Rungs, Sampled
+from benchmarks.front.strategies import Forecasting, OneEpoch, Random, Rungs, Sampled, Warm
 from pure_nas.cost.layers import cost_of
 from pure_nas.forecast.variation import random_point
 
@@ -40,6 +40,10 @@ STRATEGIES: dict[str, Callable[[Problem, int], Strategy]] = {
     "random + forecast stops": partial(Forecasting, proposals=False),
     "forecast, no stops": partial(Forecasting, chance=None),
     "forecast": Forecasting,
+    "warm": Warm,
+    "warm, 3 epochs": partial(Warm, epochs=3),
+    "warm, errors permuted": partial(Warm, errors="permuted"),
+    "warm, order reversed": partial(Warm, errors="reversed"),
 }
 REFERENCE, OURS = "tpe", "forecast"
 _SHARES = (0.1, 0.25, 0.5, 1.0)
@@ -81,6 +85,7 @@ def main(
     strategies: Annotated[str, typer.Option(help=f"All, or some of: {'; '.join(STRATEGIES)}.")] = "all",
     seeds: int = 10,
     budget: Annotated[float, typer.Option(help="In complete trainings of mean flops.")] = 60.0,
+    reference: Annotated[str, typer.Option(help="The one of them that ratios are to.")] = REFERENCE,
     lag: Annotated[int, typer.Option(help="Trials whose results are not known yet when one begins.")] = 0,
     processes: int = 2,
     quick: Annotated[bool, typer.Option(help="Two short searches: does it work?")] = False,
@@ -95,7 +100,7 @@ def main(
     )
     with ProcessPoolExecutor(processes) as pool:
         found = {name: list(pool.map(partial(traces, problem, name, budget, lag), range(seeds))) for name in names}
-    rows = [_row(name, each, budget, found[REFERENCE]) for name, each in found.items()]
+    rows = [_row(name, each, budget, found[reference]) for name, each in found.items()]
     columns = [Column("search", "search")]
     columns += [Column(f"at_{share}", f"{share * budget:g}", ".4f") for share in _SHARES]
     columns += [
@@ -109,7 +114,7 @@ def main(
     document.table(f"{problem}: hypervolume by cost", columns, rows)
     document.note(
         f"Mean hypervolume of {seeds} seeds after so many complete trainings of mean flops. x cost, x epochs: paid for "
-        f"what {REFERENCE} ends with, of the same seed, by what it had paid when it first had that; medians of flops x "
+        f"what {reference} ends with, of the same seed, by what it had paid when it first had that; medians of flops x "
         "epochs and of epochs. wrong stops: would have entered the front. ms: of the search for a trial."
     )
     ours = next((row for row in rows if row["search"] == OURS), None)

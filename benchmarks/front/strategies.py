@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 import optuna
@@ -15,6 +15,7 @@ from pure_nas.analysis import pareto
 from pure_nas.cost.layers import cost_of
 from pure_nas.forecast.encoding import Encoding
 from pure_nas.forecast.forecast import Forecast, Forecaster, Known
+from pure_nas.forecast.prior import Prior
 from pure_nas.forecast.proposal import propose
 from pure_nas.forecast.variation import Point, random_point
 from pure_nas.plans.search.samplers import OptunaSampler, make_sampler
@@ -86,7 +87,13 @@ class Forecasting:
         if not self.proposals:
             return random_point(self.problem.space, rng)
         trained = {frozenset(each.params.items()) for each in begun}
-        return propose(self.after(known), len(begun), lambda point: frozenset(point.params.items()) in trained, rng)
+        return propose(
+            self.after(known),
+            len(begun),
+            lambda point: frozenset(point.params.items()) in trained,
+            rng,
+            begun[len(known) :],
+        )
 
     def stops(self, known: Sequence[Known], point: Point) -> Mapping[int, float]:
         return {} if self.chance is None else self.after(known).stops(point, self.chance)
@@ -96,6 +103,42 @@ class Forecasting:
         if self._last[0] != len(known):
             self._last = len(known), self._forecaster.after(known)
         return self._last[1]
+
+
+@dataclass
+class Warm(Forecasting):
+    """The same, after an earlier search with another seed.
+
+    Attributes:
+        epochs: that it trained; None: as many. Errors after so many of a longer training stand in for them.
+        errors: "reversed" and "permuted": its candidates were drawn at random, and its errors are those of others.
+    """
+
+    trials: int = 30
+    epochs: int | None = None
+    errors: Literal["own", "permuted", "reversed"] = "own"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        forecaster, problem = self._forecaster, self.problem
+        epochs = self.epochs or problem.epochs
+        before = Forecaster(forecaster.encoding, epochs, problem.worst, problem.resolution)
+        prior = Prior([before.after(self._earlier(epochs))], lambda _: True)
+        self._forecaster = replace(forecaster, prior=prior)
+
+    def _earlier(self, epochs: int) -> list[Known]:
+        search = Forecasting(self.problem, self.seed + 1_000, proposals=self.errors == "own")
+        known: list[Known] = []
+        for _ in range(self.trials):
+            point = search.propose(known, [each.point for each in known])
+            known.append(Known(point, self.problem.curve(point.candidate, self.seed + 1)[:epochs], True))
+        if self.errors == "own":
+            return known
+        known.sort(key=lambda each: each.errors[-1])
+        others = np.random.default_rng(self.seed).permutation(len(known)).tolist()
+        if self.errors == "reversed":
+            others = list(reversed(range(len(known))))
+        return [Known(each.point, known[other].errors, True) for each, other in zip(known, others, strict=True)]
 
 
 @dataclass

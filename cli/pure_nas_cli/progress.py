@@ -147,7 +147,7 @@ class Progress:
                     why = ""
                 placed = placement_text(record.candidate.architecture.units)
                 words = [f"trial {record.number}", _state(record), *measured, spent]
-                self._say_ended([*words, placed, record.baseline, why])
+                self._say_ended([*words, placed, record.label, why])
 
     def _say(self, text: str, style: str = "") -> None:
         self._console.print(Text(text), style=style or None, soft_wrap=True)
@@ -304,8 +304,8 @@ class TrialTable(Progress):
         )
 
         def row(job: Job | TrialRecord, state: str, seconds: float, measured: Mapping[str, str], **look: str) -> Row:
-            label = job.label if isinstance(job, Job) else job.baseline
-            network = Cell(stages=job.candidate.architecture.units, tags=((f" {label}", ""),) if label else ())
+            tags = ((f" {job.label}", ""),) if job.label else ()
+            network = Cell(stages=job.candidate.architecture.units, tags=tags)
             trial, spent = f"{'★ ' * (job.number in front)}{job.number}", show_seconds(seconds) if seconds else ""
             return Row({"trial": trial, "state": state, **measured, "time": spent, "network": network}, **look)
 

@@ -54,6 +54,7 @@ def search(
     early_stopping: bool = True,
     until_flat: bool = False,
     lag: Count = 4,
+    warm_start: AnyPath | Sequence[AnyPath] = (),
     storage: str | None = None,
     data_dir: AnyPath | None = None,
     image_size: ImageSize | None = None,
@@ -88,6 +89,7 @@ def search(
         until_flat: end before `trials` where further ones are likely to bring little.
         lag: number of trials just before one on which it does not depend, so that the number of workers, up to this,
             changes nothing.
+        warm_start: folders of earlier searches of the same images, whose trials in this space are used.
         storage: URL of an Optuna storage (default: SQLite in the run's folder).
         data_dir: directory with the datasets (default: $PURE_NAS_DATA or ~/.cache/pure-nas/data).
         image_size: scale images to this height and width, pixels (default: their own size).
@@ -125,6 +127,7 @@ def search(
             early_stopping=early_stopping,
             until_flat=until_flat,
             lag=lag,
+            warm_start=warm_start,
             storage=storage,
             image_size=image_size,
             skip_corrupt=skip_corrupt,

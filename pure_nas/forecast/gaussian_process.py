@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, solve_triangular
 from scipy.optimize import minimize
+from threadpoolctl import ThreadpoolController
 
 Floats = NDArray[np.float64]
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _MOST_FITTED = 128
 _STEPS = 25
@@ -26,6 +32,7 @@ class Hyperparameters:
     signal: float
     linear: float
     noise: float
+    loss: float = math.inf  # of a fit: the lower, the more probable are the observations with these
 
     @classmethod
     def usual(cls, features: int) -> Hyperparameters:
@@ -71,7 +78,7 @@ class Hyperparameters:
             return float(value + 0.5 * off @ off), gradient + off / spread
 
         found: Any = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS})
-        return cls._of(found.x)
+        return replace(cls._of(found.x), loss=float(found.fun))
 
 
 def _prior(features: int) -> tuple[Floats, Floats]:
@@ -104,3 +111,20 @@ class GaussianProcess:
         distance = np.sqrt(5 * squares)
         matern = self._of.signal * (1 + distance + distance**2 / 3) * np.exp(-distance)
         return np.asarray(matern + self._of.linear * dot)
+
+
+def on_one_thread(call: Callable[_P, _T]) -> Callable[_P, _T]:
+    """With one thread of the libraries that compute: small matrices gain nothing by more, which would wait for the
+    cores of workers."""
+
+    @wraps(call)
+    def limited(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        with _libraries().limit(limits=1, user_api="blas"):
+            return call(*args, **kwargs)
+
+    return limited
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()

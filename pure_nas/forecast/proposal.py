@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from pure_nas.forecast.forecast import Floats, Forecast, Prospects
+from pure_nas.forecast.gaussian_process import on_one_thread
 from pure_nas.forecast.variation import Point, crossing, mutation, random_point
 
 STARTUP_TRIALS = 8
@@ -16,22 +17,33 @@ _DRAWN, _VARIED, _CROSSED = 48, 80, 0.3
 _COST_POWER = 0.25
 
 
-def propose(forecast: Forecast, number: int, taken: Callable[[Point], bool], rng: np.random.Generator) -> Point:
+@on_one_thread
+def propose(
+    forecast: Forecast,
+    number: int,
+    taken: Callable[[Point], bool],
+    rng: np.random.Generator,
+    running: Sequence[Point] = (),
+) -> Point:
     """The point for the trial after `number` others that were not given.
 
     Args:
         taken: whether a point is of no use, as it is over a limit or was trained before; one that is not is chosen
             if the pool has such.
+        running: trials that have not ended; they count only where earlier searches are believed, which could else
+            propose the same several times at the start.
     """
-    space, encoding = forecast.encoding.space, forecast.encoding
-    if number < STARTUP_TRIALS or not forecast.ready:
+    space, encoding, prior = forecast.encoding.space, forecast.encoding, forecast.prior
+    if prior is None and (number < STARTUP_TRIALS or not forecast.ready):
         pool = _new((random_point(space, rng) for _ in range(_START_POOL)), taken)
         order = np.argsort(encoding.costs(pool)[:, 0], kind="stable")
         return pool[int(order[int(_ladder(number) * len(pool))])]
     pool = _pool(forecast, taken, rng)
-    return pool[_most_promising(forecast.prospects(pool), encoding.costs(pool))]
+    prospects = forecast.prospects(pool, running if prior is not None else ())
+    return pool[_most_promising(prospects, encoding.costs(pool))]
 
 
+@on_one_thread
 def likely_growth(forecast: Forecast, trials: int, taken: Callable[[Point], bool], rng: np.random.Generator) -> float:
     """Expected growth of the hypervolume by so many trials that `propose` chooses, if each goes as expected.
 
@@ -48,8 +60,10 @@ def likely_growth(forecast: Forecast, trials: int, taken: Callable[[Point], bool
 
 
 def _pool(forecast: Forecast, taken: Callable[[Point], bool], rng: np.random.Generator) -> list[Point]:
-    space, parents = forecast.encoding.space, forecast.front
-    varied = [random_point(space, rng) for _ in range(_DRAWN)]
+    space = forecast.encoding.space
+    theirs = [] if forecast.prior is None else forecast.prior.front
+    parents = [*forecast.front, *theirs]
+    varied = [*theirs, *(random_point(space, rng) for _ in range(_DRAWN))]
     for _ in range(_VARIED if parents else 0):
         parent, other = (parents[int(place)] for place in rng.integers(len(parents), size=2))
         if rng.random() < _CROSSED:

@@ -31,6 +31,11 @@ def point_of(space: SearchSpace, candidate: Candidate) -> Point:
     return Point(candidate, space.parameters_of(candidate).params)
 
 
+def point_with(space: SearchSpace, params: Mapping[str, Value]) -> Point:
+    """The point with these parameters, as `point_of` found them."""
+    return _varied(space, params, 0.0, np.random.default_rng(0))
+
+
 def random_point(space: SearchSpace, rng: np.random.Generator) -> Point:
     """Every parameter drawn on its own."""
     return _varied(space, {}, 0.0, rng)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from pure_nas.analysis import pareto
@@ -15,6 +16,7 @@ from pure_nas.analysis.standing import Standing
 from pure_nas.analysis.statistics import mcnemar
 from pure_nas.files import read_json
 from pure_nas.findings.early_stopping import EarlyStopping, early_stopping_of
+from pure_nas.findings.warm_start import EarlierKnowledge, earlier_knowledge
 from pure_nas.plans.search.outlook import Outlook, outlook_of_run
 from pure_nas.quantities import counted
 from pure_nas.report.paired import Pair
@@ -135,6 +137,10 @@ class ReportData:
     @cached_property
     def early_stopping(self) -> EarlyStopping | None:
         return early_stopping_of(self.results)
+
+    @cached_property
+    def earlier(self) -> EarlierKnowledge | None:
+        return earlier_knowledge(RunDirectory(Path(self.path)), self.settings, self.results)
 
     @property
     def seconds(self) -> float:

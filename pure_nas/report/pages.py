@@ -56,6 +56,7 @@ def search_page(data: ReportData) -> str:
         convergence=convergence_table(
             [Learner(f"trial {each.name}", each.kind, each.convergence, str(each.number)) for each in data.curves]
         ),
+        earlier=() if data.earlier is None else notes("warm_start", data.earlier),
         rungs=None if data.early_stopping is None else early_stopping_table(data.early_stopping),
         outlook="" if data.outlook is None else " ".join(notes("outlook", data.outlook)),
         incomplete=incomplete_table(data.trials),

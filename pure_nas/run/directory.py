@@ -58,7 +58,7 @@ _WRITTEN_LOCKED = frozenset(  # files that only the holder of a run's lock write
     {"run.toml", "environment.json", "owner.json", "experiment.toml", "training.json", "retrain.json"}
     | {"confirmations.json"}
     | {ARCHITECTURE_FILE, "recipe.json", "metrics.jsonl", "attempt.json", "stops.json", "checkpoint.pt", WEIGHTS_FILE}
-    | {"evaluation.json", "hits.json", "result.json"}
+    | {"evaluation.json", "hits.json", "result.json", "warm_start.json"}
 )
 
 
@@ -187,6 +187,7 @@ class RunDirectory:
         self.path = path = expanded(path)
         self.settings_path = path / "run.toml"
         self.study_path = path / "study.db"
+        self.warm_start_path = path / "warm_start.json"
         self.log_path = path / "log.jsonl"
         self.report_path = path / "report.html"
         self.figures = path / "figures"

@@ -93,6 +93,7 @@ class Settings(RunFile):
     early_stopping: bool | None = None
     until_flat: bool | None = None
     lag: Count | None = None
+    warm_start: list[str] | None = None
     storage: str | None = None
     data_dir: str | None = None
     image_size: Positive | None = None
@@ -150,6 +151,7 @@ class Result(RunFile):
     execution: str = ""
     replay_of: Count | None = None
     stopped_after: Positive | None = None  # epochs
+    source: str = ""
     digests: dict[str, str] | None = None
 
     @model_validator(mode="after")
@@ -172,6 +174,30 @@ class Stops(RunFile):
     known: Count
     errors: dict[Annotated[str, Field(pattern=r"^[1-9]\d*$")], float]  # by epoch
     audit: bool = False
+
+
+class _EarlierTrial(RunFile):
+    number: Count
+    state: Literal["complete", "stopped", "diverged"]
+    params: dict[str, bool | int | float | str | None]
+    errors: list[Share | None]
+
+
+class _EarlierSearch(RunFile):
+    run: str
+    epochs: Positive
+    image_size: Positive
+    worst: Annotated[float, Field(gt=0, le=1)]
+    images: Positive
+    ended: Count
+    trials: Annotated[list[_EarlierTrial], Field(min_length=1)]
+
+
+class WarmStartFile(RunFile):
+    """warm_start.json: what a search took over from others when it began, with the digest of the rest."""
+
+    searches: Annotated[list[_EarlierSearch], Field(min_length=1)]
+    digest: str
 
 
 class Epoch(RunFile):

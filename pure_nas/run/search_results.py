@@ -24,7 +24,7 @@ ERROR_TOLERANCE = 0.0025
 COST_TOLERANCE = 0.01
 """Front points are grouped when their errors differ by at most the first (absolute; of a metric, as a share of its
 worst value) and their costs by at most the second (relative); not at all where seeds confirm the front."""
-_KEPT = ("baseline", "metrics", "cost", "constraints", "seconds", "reason", "replay_of", "stopped_after")
+_KEPT = ("baseline", "metrics", "cost", "constraints", "seconds", "reason", "replay_of", "stopped_after", "source")
 """What a `TrialRecord` has of result.json as it is there."""
 
 
@@ -36,6 +36,7 @@ class TrialRecord:
     state: TrialState  # "complete", "stopped", "diverged", "failed" or "rejected"
     candidate: Candidate  # the architecture and the recipe
     baseline: str = ""  # label of a baseline, "conv small, usual recipe"; empty for a sampled trial
+    source: str = ""  # the trial of an earlier search that trained the same, "RUN:7", where the search started warm
     # A value per objective, a mean if it has several seeds, at the end or where it stopped; else empty.
     objectives: tuple[float, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)  # "error", "accuracy", "loss" and others, of its own seed
@@ -54,6 +55,11 @@ class TrialRecord:
     def counts(self) -> bool:
         """Whether it counts towards the number of trials asked for."""
         return self.state != "rejected"
+
+    @property
+    def label(self) -> str:
+        """What it is besides a suggestion; empty where it is nothing."""
+        return self.baseline or (f"as {self.source}" if self.source else "")
 
     @property
     def trained(self) -> int:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pure_nas.plans.budget import Budget
     from pure_nas.plans.search.samplers import ChosenSampler
     from pure_nas.plans.search.session import Prepared
+    from pure_nas.run.warm_start import WarmStart
     from pure_nas.workers import Executor
     from pure_nas.workers.resources import WorkerPlan
 
@@ -56,6 +57,7 @@ def search(
     baselines: Annotated[bool, option("search.baselines", "--baselines/--no-baselines")] = True,
     early_stopping: Annotated[bool, option("search.early_stopping", "--early-stopping/--no-early-stopping")] = True,
     lag: Annotated[int, option("search.lag", min=0)] = 4,
+    warm_start: Annotated[str | None, option("search.warm_start")] = None,
     seed: Annotated[int, option("search.seed", min=0, max=LARGEST)] = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
@@ -90,6 +92,7 @@ def search(
         early_stopping=early_stopping,
         until_flat=until_flat,
         lag=lag,
+        warm_start=[] if warm_start is None else warm_start.split(","),
         storage=storage,
         data_dir=data_dir,
         image_size=image_size,
@@ -104,7 +107,7 @@ def search(
 
 def _plan_only(prepared: Prepared, *, as_json: bool) -> None:
     if not as_json:
-        _show_plan(prepared, prepared.sampler)
+        _show_plan(prepared, prepared.sampler, prepared.warm_start)
     trials, found = prepared.settings.trials, prepared.dataset
     executor, workers = prepared.start_workers(trials)
     with closing(executor):
@@ -155,7 +158,7 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
         if search.plan.without_weights:
             warn(f"{weights_of(search.plan.without_weights)} are missing: --restore-weights trains them again.")
         if search.left:
-            _show_plan(prepared, search.sampler, done=search.plan.counted)
+            _show_plan(prepared, search.sampler, search.warm_start, done=search.plan.counted)
             _show_estimate(prepared, *search.driver.workers(search.left), search.left, search.driver.budget)
         code, stopped = 0, "interrupted; the same command resumes it"
         try:
@@ -181,6 +184,8 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
             print_front(data, as_json=as_json)
             seconds, weights = show_seconds(data.seconds), show_bytes(data.weights_bytes)
             stderr.print(f"{data.trials_text}, training time {seconds}, weights {weights}")
+            if data.earlier is not None:
+                stderr.print(" ".join(notes("warm_start", data.earlier)))
             if data.early_stopping is not None:
                 stderr.print(" ".join(notes("early_stopping", data.early_stopping)))
             if data.outlook is not None:
@@ -190,7 +195,7 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
     return code
 
 
-def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> None:
+def _show_plan(prepared: Prepared, sampler: ChosenSampler, warm_start: WarmStart | None, done: int = 0) -> None:
     from pure_nas.plans.search.search import FIRST_BASELINES
     from pure_nas_cli.progress import show_images
 
@@ -199,6 +204,8 @@ def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> Non
     sizes = f"{' to '.join(map(show_number, prepared.params_range))} parameters"
     tell(f"space {settings.space_name}", f"{show_number(space.count())} architectures of {sizes}")
     tell(f"sampler {sampler.name}", sampler.reason)
+    if warm_start is not None:
+        tell("warm start", warm_start.text)
     planned = ", baselines among them" if baselines else ""
     if settings.confirm is not None:
         planned += f", {settings.confirmations} of them further seeds of networks whose place on the front is in doubt"

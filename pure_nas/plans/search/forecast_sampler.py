@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,13 +11,12 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
-from pure_nas.errors import UsageError
 from pure_nas.forecast.encoding import Encoding
 from pure_nas.forecast.forecast import Forecaster, Known
 from pure_nas.forecast.proposal import propose
 from pure_nas.forecast.variation import Point
-from pure_nas.objectives import CLOSED_FORM
 from pure_nas.plans.search.objective import Objective
+from pure_nas.plans.search.settings import require_closed_form
 from pure_nas.plans.search.study import FIDELITY
 from pure_nas.run.schema import Count
 from pure_nas.validation import checked
@@ -51,12 +49,7 @@ class ForecastSampler(BaseSampler):
     def __init__(self, objective: Objective, seed: Count = 0) -> None:
         prepared = objective._prepared
         settings = prepared.settings
-        if not settings.closed_form:
-            raise UsageError(
-                f"A ForecastSampler needs costs that are known before a training ({' and '.join(CLOSED_FORM)}), but "
-                f"the objectives are {', '.join(settings.objectives)}.",
-                hint="Take one of Optuna's samplers.",
-            )
+        require_closed_form("A ForecastSampler", settings.objectives, hint="Take one of Optuna's samplers.")
         self._space, self._limits, self._seed = prepared.space, settings.limits, seed
         encoding = Encoding(prepared.space, settings.objectives[1:])
         self._forecaster = Forecaster(
@@ -92,14 +85,14 @@ class ForecastSampler(BaseSampler):
 
     def _known(self, trial: FrozenTrial) -> Known | None:
         """What a trial teaches; None where it has not ended, or was not trained."""
-        errors = [math.nan if error is None else error for error in trial.user_attrs.get("errors", ())]
+        errors = trial.user_attrs.get("errors", ())
         if trial.state == TrialState.COMPLETE:
-            complete = trial.constraints.get(FIDELITY, 0.0) <= 0
-            errors = errors or [trial.values[0]]
+            state = "stopped" if trial.constraints.get(FIDELITY, 0.0) > 0 else "complete"
+            errors = errors or trial.values[:1]
         elif trial.state == TrialState.PRUNED and "diverged" in trial.constraints:
-            complete, errors = True, [*errors, math.nan]
+            state = "diverged"
         else:
             return None
         if trial.number not in self._points:
             self._points[trial.number] = Point(self._space.suggest(FixedTrial(trial.params)), trial.params)
-        return Known(self._points[trial.number], tuple(errors), complete)
+        return Known.ended(self._points[trial.number], errors, state)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from pure_nas.errors import ConfigError
 from pure_nas.objectives import CLOSED_FORM
 from pure_nas.plans.budget import Budget
-from pure_nas.plans.search.forecasts import Forecasts
-from pure_nas.plans.search.limits import Limits
+from pure_nas.plans.search.forecasts import Forecasts, forecasts_of
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.search_results import Results
 from pure_nas.space.candidate import Candidate
-from pure_nas.space.search_space import SearchSpace
-from pure_nas.validation import faults_explained
 
 AHEAD = 20
 """Trials that a search looks ahead to decide whether to end."""
@@ -73,29 +68,7 @@ def outlook_of_run(run: RunDirectory, results: Results) -> Outlook | None:
     trained = sum(each.counts and each.replay_of is None for each in results.trials)
     each = Budget(run=run).seconds / max(trained, 1)
     trials = int(min(max(3600 / each, 1) if each else _FARTHEST, _FARTHEST, max(trained // 2, 1)))
-    model = _model_of(run.settings(), results)
+    modelled = set(results.objective_names[1:]) <= set(CLOSED_FORM)
+    model = forecasts_of(run, run.settings(), results) if modelled else None
     found = outlook_of(results, trials, model, [trial.candidate for trial in results.trials])
     return None if found is None else replace(found, seconds=each * trials)
-
-
-def _model_of(settings: Mapping[str, Any], results: Results) -> Forecasts | None:
-    """The forecasts of a run; None where its costs are measured, or its settings do not say what these need."""
-    space, images = settings.get("search_space"), settings.get("data") or {}
-    if not space or not images.get("validation") or not set(results.objective_names[1:]) <= set(CLOSED_FORM):
-        return None
-    run = {name: settings[name] for name in ("trials", "epochs", "batch_size") if name in settings}
-    try:
-        with faults_explained(SearchSpace, "the space of the run"):
-            found = SearchSpace.model_validate({**space, "run": run})
-        shape = {name: images[name] for name in ("in_chans", "image_size")}
-        found = found.with_images(**shape, num_classes=len(images["classes"]))
-    except ConfigError:  # such as a unit of a package that is not installed here
-        return None
-    return Forecasts(
-        space=found,
-        objectives=results.objective_names,
-        worst=results.reference[0],
-        images=images["validation"],
-        limits=Limits.of(settings.get("limits") or {}),
-        seed=settings.get("seed", 0),
-    )

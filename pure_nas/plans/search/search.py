@@ -283,6 +283,8 @@ class SearchPlan(Plan[TrialRecord | Restored | Confirmed]):
 
     def _ask(self, known: Sequence[TrialRecord]) -> Asked:
         if self.study.sampler != "forecast":
+            if (given := self.forecasts.given(self._begun)) is not None:
+                return self.study.begin(given)
             return self.study.ask(None if self.settings.lag is None else len(known))
         candidate = self.forecasts.proposal(known, self._begun, self.study.given)
         return self.study.begin(candidate)
@@ -314,13 +316,14 @@ class SearchPlan(Plan[TrialRecord | Restored | Confirmed]):
         return {"number": record.before.number, "state": state, "reason": record.reason}
 
     def _job(self, asked: Asked | TrialRecord, folder: TrialDirectory) -> Job:
+        source = self.forecasts.source_of(asked.candidate)
         return Job(
             number=asked.number,
             candidate=asked.candidate,
             directory=folder.path,
             seed=self.settings.seed,
             measures=self.settings.measures,
-            label=asked.baseline,
+            label=asked.baseline or (f"as {source}" if source else ""),
         )
 
     def _result(self, asked: Asked | TrialRecord, outcome: Outcome) -> dict[str, Any]:
@@ -330,6 +333,8 @@ class SearchPlan(Plan[TrialRecord | Restored | Confirmed]):
             objectives = dict(zip(names, objective_values(names, outcome.metrics, outcome.cost), strict=True))
         constraints = self.settings.limits.constraints(asked.candidate.architecture, self.latency)
         result = {**asdict(outcome), "baseline": asked.baseline, "objectives": objectives, "constraints": constraints}
+        if source := self.forecasts.source_of(asked.candidate):
+            result["source"] = source
         if outcome.state == "stopped":
             result["stopped_after"] = len(self.run.trial(asked.number).curve())
         return result
@@ -386,8 +391,11 @@ class SearchPlan(Plan[TrialRecord | Restored | Confirmed]):
         """The result of a trial that trains what `earlier` trained: the same, in no time."""
         same = {name: getattr(earlier, name) for name in ("state", "reason", "metrics", "cost", "constraints")}
         objectives = dict(zip(self.settings.objectives, earlier.objectives, strict=False))
-        stopped = {} if earlier.stopped_after is None else {"stopped_after": earlier.stopped_after}
-        return {**same, **stopped, "objectives": objectives, "replay_of": earlier.number, "baseline": baseline}
+        if earlier.stopped_after is not None:
+            same["stopped_after"] = earlier.stopped_after
+        if earlier.source:
+            same["source"] = earlier.source
+        return {**same, "objectives": objectives, "replay_of": earlier.number, "baseline": baseline}
 
     def _end(self, asked: Asked, result: dict[str, Any]) -> TrialRecord:
         """Complete a trial's folder, then tell the study: a search killed in between tells it on the next start."""

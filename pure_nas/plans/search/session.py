@@ -8,17 +8,18 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from operator import attrgetter
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from optuna.storages import RDBStorage
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.cost.measure import activation_bytes, latency_ms
 from pure_nas.devices import resolve_device
-from pure_nas.errors import RunError
+from pure_nas.errors import RunError, UsageError
 from pure_nas.evaluation.noise import NOISE_MIXTURE
 from pure_nas.nn.network import build
 from pure_nas.objectives import METRICS
+from pure_nas.paths import absolute
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
 from pure_nas.plans.estimate import SCORING_SHARE, flops_of, images_of_epoch, interpolation, nominal_seconds_per_trial
@@ -33,6 +34,7 @@ from pure_nas.plans.settings import locked, record_start
 from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.environment import describe_environment
 from pure_nas.run.search_results import objectives_of
+from pure_nas.run.warm_start import WarmStart
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
@@ -89,6 +91,17 @@ class Prepared(Resources):
         settings = self.settings
         return choose_sampler(settings.sampler, settings.candidates, seconds, closed_form=settings.closed_form)
 
+    @cached_property
+    def images(self) -> dict[str, Any]:
+        """What run.toml says of the images."""
+        return {**self.dataset.facts, "train": self.train_images, "validation": len(self.dataset.validation)}
+
+    @cached_property
+    def warm_start(self) -> WarmStart | None:
+        """What the earlier searches that were named know."""
+        folders = self.settings.warm_start
+        return WarmStart.of(folders, self.space, self.images) if folders else None
+
     @property
     def params_range(self) -> tuple[int, int]:
         smallest, largest = self.space.smallest_architectures(), self.space.largest_architectures()
@@ -144,6 +157,7 @@ class Search:
     plan: SearchPlan
     driver: Driver
     sampler: ChosenSampler
+    warm_start: WarmStart | None
 
     @property
     def left(self) -> int:
@@ -158,8 +172,11 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
     run = RunDirectory(out / prepared.settings.study)
     settings = _going_on(prepared.settings, run)
     dataset = prepared.dataset
-    images = {**dataset.facts, "train": prepared.train_images, "validation": len(dataset.validation)}
-    wanted = {**settings.resolved(), "data": images}
+    wanted = {**settings.resolved(), "data": prepared.images}
+    if absolute(run.path) in settings.warm_start:
+        raise UsageError(f"A search cannot start from its own run, {run.path}.", hint="Leave it out of --warm-start.")
+    # Before the run is begun, as whatever may be refused.
+    warm_start = None if run.exists else prepared.warm_start
     with ExitStack() as stack:
 
         def opened_storage() -> RDBStorage:
@@ -169,7 +186,7 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
 
         # Before the run is begun: a storage that cannot be opened must leave none behind that insists on it.
         storage = opened_storage() if settings.storage is not None else None
-        stack.enter_context(locked(run, wanted, lambda file: file.match("study.db*")))
+        stack.enter_context(locked(run, wanted, lambda file: file.match("study.db*") or file == run.warm_start_path))
         if run.exists:  # one that was renamed keeps the name of its study
             wanted["study"] = str(run.settings().get("study", settings.study))
         sampler, reference = _decided(prepared, run)
@@ -181,6 +198,8 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
             sampler=sampler.name,
             seed=settings.seed,
         )
+        if run.exists and settings.warm_start:
+            warm_start = WarmStart.read(run, prepared.space)
         budget = Budget(settings.time_seconds, run=run)
         finish_moves(run)
         plan = SearchPlan(
@@ -197,6 +216,7 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
                 images=len(dataset.validation),
                 limits=settings.limits,
                 seed=settings.seed,
+                warm_start=warm_start,
             ),
             budget=budget,
             restore_weights=restore_weights,
@@ -204,9 +224,11 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
         driver = Driver(run, prepared, budget)
         stack.callback(driver.close)
         # Last, so that a run whose trials or study turn out to be damaged is left as it was.
+        if warm_start is not None and not run.exists:
+            warm_start.write(run)
         wanted |= {"chosen_sampler": asdict(sampler), "reference": reference}
         record_start(run, wanted, describe_environment(prepared.device), trials=settings.trials)
-        yield Search(plan, driver, sampler)
+        yield Search(plan, driver, sampler, warm_start)
 
 
 def _going_on(settings: SearchSettings, run: RunDirectory) -> SearchSettings:

@@ -11,7 +11,7 @@ from pure_nas.data.sources.own import AnyDataset, dataset_name
 from pure_nas.data.sources.registry import dataset_names
 from pure_nas.errors import UsageError
 from pure_nas.objectives import CLOSED_FORM, COST_KEYS, METRICS, Metric, require_objective
-from pure_nas.paths import absolute, expanded
+from pure_nas.paths import AnyPath, absolute, expanded
 from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.samplers import SamplerChoice
 from pure_nas.plans.settings import ImageSettings, check_study_name, placed
@@ -47,6 +47,7 @@ class SearchSettings(ImageSettings):
     lag: int | None = (
         4  # trials before one that it does not follow from; None: it follows from what has ended (older runs)
     )
+    warm_start: tuple[str, ...] = ()  # folders of earlier searches, whose trials are used
     storage: str | None = field(default=None, repr=False)  # a URL, which may hold a password; None: in the run's folder
 
     def __post_init__(self) -> None:
@@ -66,12 +67,9 @@ class SearchSettings(ImageSettings):
                     hint="Ask for more --trials, or leave --confirm out.",
                 )
         check_workers(self.workers)
-        if self.sampler == "forecast" and not self.closed_form:
-            raise UsageError(
-                f"The sampler forecast needs costs that are known before a training ({' and '.join(CLOSED_FORM)}), but "
-                f"the objectives are {', '.join(self.objectives)}.",
-                hint="Leave --sampler out, or choose tpe, nsga2, gp or random.",
-            )
+        if self.sampler == "forecast":
+            hint = "Leave --sampler out, or choose tpe, nsga2, gp or random."
+            require_closed_form("The sampler forecast", self.objectives, hint=hint)
         if self.lag is not None and self.lag < 0:
             raise UsageError(f"A lag is 0 or more, not {self.lag}.")
         if self.lag is not None and isinstance(self.workers, int) and self.workers > max(self.lag, 1):
@@ -102,7 +100,7 @@ class SearchSettings(ImageSettings):
     @property
     def closed_form(self) -> bool:
         """Whether every objective but the error is known before a training."""
-        return set(self.objectives[1:]) <= set(CLOSED_FORM)
+        return closed_form(self.objectives)
 
     @property
     def stops(self) -> bool:
@@ -132,12 +130,28 @@ class SearchSettings(ImageSettings):
                 name: getattr(self, name)
                 for name in ("sampler", "seed", "device", "workers", "baselines", "early_stopping", "until_flat", "lag")
             },
+            "warm_start": list(self.warm_start) or None,
             "storage": without_password(self.storage) if self.storage else None,
             "data_dir": absolute(self.data_dir) if self.data_dir else None,
             "image_size": self.image_size,
             "skip_corrupt": self.skip_corrupt,
             "search_space": self.space.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"run"}),
         }
+
+
+def closed_form(objectives: Sequence[str]) -> bool:
+    """Whether every objective but the error is known before a training."""
+    return set(objectives[1:]) <= set(CLOSED_FORM)
+
+
+def require_closed_form(what: str, objectives: Sequence[str], *, hint: str) -> None:
+    """Check that a sampler that forecasts errors only has nothing else to forecast."""
+    if not closed_form(objectives):
+        raise UsageError(
+            f"{what} needs costs that are known before a training ({' and '.join(CLOSED_FORM)}), but the objectives "
+            f"are {', '.join(objectives)}.",
+            hint=hint,
+        )
 
 
 def objective_values(
@@ -156,6 +170,7 @@ def settings_for(
     trials: int | None = None,
     epochs: int | None,
     limits: AnyLimits,
+    warm_start: AnyPath | Sequence[AnyPath] = (),
     **others: Any,
 ) -> SearchSettings:
     """The settings of a search from what a caller may give, own images, metrics and spaces included."""
@@ -170,6 +185,7 @@ def settings_for(
         space=chosen,
         trials=chosen.run.trials,
         objectives=tuple(map(_objective, listed(objectives))),
+        warm_start=tuple(absolute(os.fspath(each)) for each in _several(warm_start)),
         limits=limits if isinstance(limits, Limits) else Limits.of({} if limits is None else limits),
         **others,
     )
@@ -178,6 +194,10 @@ def settings_for(
 def listed(objectives: str | Sequence[AnyObjective]) -> list[AnyObjective]:
     """Objectives one by one, also where they are one string."""
     return list(objectives.split(",") if isinstance(objectives, str) else objectives)
+
+
+def _several(paths: AnyPath | Sequence[AnyPath]) -> Sequence[AnyPath]:
+    return [paths] if isinstance(paths, str | os.PathLike) else paths
 
 
 def _objective(objective: AnyObjective) -> str:
