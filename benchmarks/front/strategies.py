@@ -125,6 +125,7 @@ class Warm(Forecasting):
         before = Forecaster(forecaster.encoding, epochs, problem.worst, problem.resolution)
         prior = Prior([before.after(self._earlier(epochs))], lambda _: True)
         self._forecaster = replace(forecaster, prior=prior)
+        self._last = (0, self._forecaster.after(()))
 
     def _earlier(self, epochs: int) -> list[Known]:
         search = Forecasting(self.problem, self.seed + 1_000, proposals=self.errors == "own")
