@@ -231,7 +231,7 @@ class Forecast:
         bar = math.log(min([*self._errors[cheaper], self._of.worst]) + self._of.resolution)
         expected, precision = 0.0, 0.0
         if self.ready:
-            # By the trials of this search alone: with earlier ones, two to three times as many stops are wrong.
+            # By the trials of this search alone: with earlier ones more stops were wrong (docs/design.md).
             mean, variance = self._process(0.0).predict(self.encoding.features([point]))
             precision = 1 / (float(variance[0]) + self._of.hyperparameters(self._known).noise)
             expected = float(mean[0])
