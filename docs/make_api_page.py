@@ -34,10 +34,10 @@ are set before are left as they are.
 """
 CHAPTERS = {
     "Search, train, evaluate": (
-        *("search", "open_run", "experiment", "train", "evaluate", "Run", "Experiment", "TrainedNetwork"),
+        *("search", "open_run", "race", "experiment", "train", "evaluate", "Run", "Experiment", "TrainedNetwork"),
         *("Noise", "usual_noises", "Views"),
     ),
-    "Results": ("Results", "TrialRecord", "Retraining", "ExperimentResults", "Evaluation", "Quality"),
+    "Results": (*("Results", "TrialRecord", "Retraining", "ExperimentResults", "Race", "Evaluation", "Quality"),),
     "Your own Optuna study": ("Objective", "ForecastSampler", "Limits"),
     "Networks": ("Architecture", "Recipe", "Candidate", "SearchSpace", "build", "Network", "ConvPU"),
     "Your own images, metrics and units": (
@@ -71,6 +71,8 @@ TYPES = {
     "Stem": "the first layers: `in_channels`, `out_channels`, `kernel_size`, `stride`, `pool`, `relu`",
     "Located": "`params`, the parameters of a `Candidate` in a space, and `outside`, the paths of what it lacks",
     "Seed": "a further training of a trial: its `seed`, `objectives`, whether it `diverged`, and `seconds`",
+    "RacedSearch": "one search of a race: `sampler`, `seed`, `path` of its run, `results`, `seconds`, `best_error` "
+    "and its `course`: `paid`, by kind of cost, and `volume`, the hypervolume, after each training",
     "Row": 'a retrained network: `trial`, `variant` ("trial" or the name of a twin), `params`, `flops`, `epochs`, '
     "`seeds`, `test_accuracy` (one per seed that did not diverge), `diverged`, and their `mean`, `std` and 95 % "
     "`interval`",
@@ -90,8 +92,10 @@ CHOICES = {
     "Crops": "evaluation.views",
     "ExportFormat": "export",
     "NoiseKind": "evaluation.noise",
+    "OptunaSampler": "plans.search.samplers",
     "Origin": "run.selection",
     "ParameterKind": "space.unit",
+    "Payment": "analysis.course",
     "SamplerChoice": "plans.search.samplers",
     "Split": "run.images",
     "TrialState": "run.schema",

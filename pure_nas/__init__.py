@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pure_nas.api.functions import evaluate, experiment, search, train
+    from pure_nas.api.functions import evaluate, experiment, race, search, train
     from pure_nas.api.runs import Experiment, Run, TrainedNetwork, open_run
     from pure_nas.data.raw_images import LargeImages, Opened, PixelSource, RawImages
     from pure_nas.data.sources.own import own_dataset, register_dataset
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pure_nas.evaluation.quality import Quality
     from pure_nas.evaluation.views import Views
     from pure_nas.findings.experiment_results import ExperimentResults
+    from pure_nas.findings.race import Race
     from pure_nas.nn.network import Network, build
     from pure_nas.nn.plain.units import ConvPU
     from pure_nas.objectives import Metric, register_metric
@@ -60,6 +61,7 @@ __all__ = [
     "PixelSource",
     "PureNasError",
     "Quality",
+    "Race",
     "RawImages",
     "Recipe",
     "Results",
@@ -80,6 +82,7 @@ __all__ = [
     "get_unit",
     "open_run",
     "own_dataset",
+    "race",
     "register_dataset",
     "register_metric",
     "register_unit",

@@ -21,6 +21,7 @@ FIRST = "pip install uv && uv run pure-nas search --dataset digits"
 REDUCED = {
     "search": ["--epochs", "1", "--device", "cpu"],
     "retrain": ["--epochs", "1", "--device", "cpu"],
+    "race": ["--seeds", "1", "--epochs", "1", "--device", "cpu"],
     "train": ["--device", "cpu"],
     "experiment": ["--seeds", "1", "--dataset", "path/to/photos", "--device", "cpu"],
 }
@@ -50,6 +51,9 @@ def reduced(line: str) -> list[str]:
     for option, value in (("--trials", "4"), ("--epochs", "1"), ("--seeds", "1")):
         if option in arguments:
             arguments[arguments.index(option) + 1] = value
+    if arguments[0] == "race":
+        place = arguments.index("--time")
+        arguments[place : place + 2] = ["--trials", "1"]
     extra = list(REDUCED.get(arguments[0], [])) if len(arguments) > 1 else []
     if "--epochs" in arguments and "--epochs" in extra:
         extra = extra[2:]

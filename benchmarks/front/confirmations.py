@@ -17,10 +17,10 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from benchmarks.front.problems import hypervolume, scale_of
 from benchmarks.front.recorded import Floats, Table, load
 from pure_nas.analysis import pareto
 from pure_nas.analysis.standing import Measured, standings
+from pure_nas.findings.race import box_of
 from pure_nas.plans.search.confirmations import MOST_SEEDS, SURE
 
 _NEAR = 0.1  # share of candidates that are near the front
@@ -97,7 +97,7 @@ def _outcome(
     return Outcome(
         best=float(truth[best]),
         optimism=float(truth[best] - said[best]),
-        volume=hypervolume(np.log(cost[front]), truth[front], scale_of(table.space), table.worst),
+        volume=box_of(table.space, table.worst).share(zip(cost[front], truth[front], strict=True)),
         right=float(on_it[front].mean()),
         chance=float(np.array(chances)[front].mean()),
     )

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
 from benchmarks.front.recorded import Table, key_of
+from pure_nas.analysis import pareto
+from pure_nas.analysis.course import Box
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import PureNasError
+from pure_nas.findings.race import box_of
+from pure_nas.forecast.variation import mutation, random_point
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 
@@ -23,6 +28,15 @@ class Problem(Protocol):
     epochs: int
     worst: float
     resolution: float
+
+    @cached_property
+    def box(self) -> Box:
+        """In which the hypervolume is measured."""
+        return box_of(self.space, self.worst)
+
+    @property
+    def ceiling(self) -> float:
+        """Hypervolume of all that there is."""
 
     def curve(self, candidate: Candidate, seed: int) -> tuple[float, ...]:
         """Error after each epoch."""
@@ -39,6 +53,10 @@ class Recorded(Problem):
     def __post_init__(self) -> None:
         self.space, self.epochs, self.worst = self.table.space, self.table.epochs, self.table.worst
         self.resolution = 1 / int(self.table.header["validation"])
+
+    @property
+    def ceiling(self) -> float:
+        return self.box.share(zip(self.table.flops.tolist(), self.table.errors[0, :, -1].tolist(), strict=True))
 
     def place(self, candidate: Candidate) -> int:
         digest = candidate.digest
@@ -58,25 +76,7 @@ class Recorded(Problem):
         return tuple(map(float, first if np.isnan(found).any() else found))
 
 
-def scale_of(space: SearchSpace) -> tuple[float, float]:
-    flops = [cost_of(each).flops for each in (*space.smallest_architectures(), *space.largest_architectures())]
-    low, high = np.log(min(flops)), np.log(max(flops))
-    margin = 0.05 * (high - low)
-    return float(low - margin), float(high + margin)
-
-
-def hypervolume(log_flops: np.ndarray, errors: np.ndarray, scale: tuple[float, float], worst: float) -> float:
-    """Share of the box of error (to `worst`) and logarithm of flops (within `scale`) that points (n,) dominate."""
-    low, high = scale
-    place = (np.asarray(log_flops) - low) / (high - low)
-    found, lowest = 0.0, worst
-    for at, error in sorted(zip(place.tolist(), np.asarray(errors).tolist(), strict=True)):
-        if error < lowest:
-            found += (lowest - error) * (1 - at)
-            lowest = error
-    return found / worst
-
-
+_CLIMBERS, _CLIMBS = 200, 80
 ANALYTIC_SPACE = """
 schema = 1
 summary = "analytic: 3 to 18 residual layers, each conv or product"
@@ -118,14 +118,29 @@ class Analytic(Problem):
         self._edges = rng.uniform(-0.08, 0.08, 2)
         self._optimum = rng.uniform(-0.5, 0.5, 3)
 
+    @cached_property
+    def ceiling(self) -> float:
+        """Without noise, found by climbing from random networks."""
+        rng, found = np.random.default_rng(0), list[tuple[float, float]]()
+        points = [random_point(self.space, rng) for _ in range(_CLIMBERS)]
+        for _ in range(_CLIMBS):
+            values = [
+                (float(cost_of(each.candidate.architecture).flops), self.final(each.candidate)) for each in points
+            ]
+            kept = pareto.front(values)
+            parents = [points[index] for index in kept]
+            found = [values[index] for index in kept]
+            drawn = [parents[int(rng.integers(len(parents)))] for _ in range(_CLIMBERS)]
+            points = [*parents, *(mutation(self.space, each, rng) for each in drawn)]
+        return self.box.share(found)
+
     def final(self, candidate: Candidate) -> float:
         """Error at the end, without noise."""
         architecture, recipe = candidate.architecture, candidate.recipe
         shares = np.array([names.count("product") / len(names) for names in architecture.units])
         layers = [name for stage in architecture.units for name in stage]
         share = layers.count("product") / len(layers)
-        low, high = scale_of(self.space)
-        size = (np.log(cost_of(architecture).flops) - low) / (high - low)
+        size = self.box.place(cost_of(architecture).flops)
         rate = np.log10(recipe.learning_rate.trunk) + 1.2 + 0.5 * share + 0.3 * self._optimum[0]
         decay = np.log10(recipe.weight_decay.trunk.start) + 3.5 + self._optimum[1]
         theta = np.mean(architecture.threshold_init) + 1 + self._optimum[2]

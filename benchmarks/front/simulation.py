@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-import numpy as np
-
-from benchmarks.front.problems import Problem, hypervolume, scale_of
+from benchmarks.front.problems import Problem
+from pure_nas.analysis.course import Course, Step, course_of
 from pure_nas.cost.layers import cost_of
 from pure_nas.forecast.forecast import Known
 from pure_nas.forecast.variation import Point
@@ -27,55 +26,49 @@ class Strategy(Protocol):
         """By epoch, the error above which it ends."""
 
 
-@dataclass
-class Trace:
-    """What a search had found after each trial.
+@dataclass(frozen=True)
+class Simulated:
+    """A simulated search.
 
     Attributes:
-        cost: flops x epochs so far, in complete trainings of mean cost.
-        epochs: so far, in complete trainings.
-        volume: hypervolume of what is complete.
+        course: epochs and flops x epochs in complete trainings; as time, the seconds that the strategy took.
         stopped, wrong: trials that ended early, and those of them that would have entered the front.
-        seconds: that the strategy took for a trial.
     """
 
-    cost: list[float] = field(default_factory=list)
-    epochs: list[float] = field(default_factory=list)
-    volume: list[float] = field(default_factory=list)
-    stopped: int = 0
-    wrong: int = 0
-    seconds: float = 0.0
-
-    def cost_at(self, volume: float, by: str = "cost") -> float:
-        """What it took to reach a hypervolume; infinite where it did not."""
-        values: list[float] = getattr(self, by)
-        return next((each for each, found in zip(values, self.volume, strict=True) if found >= volume), float("inf"))
-
-    def volume_at(self, cost: float) -> float:
-        return max((found for each, found in zip(self.cost, self.volume, strict=True) if each <= cost), default=0.0)
+    course: Course
+    stopped: int
+    wrong: int
 
 
-def simulate(problem: Problem, strategy: Strategy, budget: float, unit: float, *, seed: int, lag: int = 0) -> Trace:
-    """Search until `budget` is used up.
+def simulate(
+    problem: Problem,
+    strategy: Strategy,
+    budget: float,
+    unit: float,
+    *,
+    seed: int,
+    lag: int = 0,
+    trials: int | None = None,
+) -> Simulated:
+    """Search until `budget` is used up, or after so many trials.
 
     Args:
         budget: in `unit`.
         unit: flops x epochs of a complete training, on average.
         lag: how many of the trials before one are unknown when it begins, as where several train at once.
     """
-    trace, scale = Trace(), scale_of(problem.space)
     begun: list[Point] = []
     ended: list[Known] = []
+    steps: list[Step] = []
     seen: dict[str, Known] = {}
-    complete: list[tuple[float, float]] = []
-    cost = epochs = 0.0
-    idle = 0
-    while cost < budget and idle < _MOST_IDLE:
+    cost = seconds = 0.0
+    idle = stopped = wrong = 0
+    while cost < budget and idle < _MOST_IDLE and len(begun) != trials:
         known = ended[: max(len(begun) - lag, 0)]
         start = time.perf_counter()
         point = strategy.propose(known, begun)
         stops = strategy.stops(known, point)
-        trace.seconds += time.perf_counter() - start
+        seconds += time.perf_counter() - start
         flops = float(cost_of(point.candidate.architecture).flops)
         before = seen.get(point.candidate.digest)
         curve = problem.curve(point.candidate, seed)
@@ -84,18 +77,15 @@ def simulate(problem: Problem, strategy: Strategy, budget: float, unit: float, *
         end = max(first, end)
         idle = idle + 1 if end == first else 0
         result = Known(point, curve[:end], end == problem.epochs)
-        cost, epochs = cost + flops * (end - first) / unit, epochs + (end - first) / problem.epochs
+        cost += flops * (end - first) / unit
         if not result.complete:
-            trace.stopped += 1
-            trace.wrong += all(f > flops or e > curve[-1] for f, e in complete)
-        elif end > first:
-            complete.append((flops, curve[-1]))
+            stopped += 1
+            wrong += all(step.error is None or step.flops > flops or step.error > curve[-1] for step in steps)
+        error = curve[-1] if result.complete else None
+        steps.append(Step(seconds, (end - first) / problem.epochs, flops, error))
         begun.append(point)
         ended.append(result)
         seen[point.candidate.digest] = result
-        trace.cost.append(cost)
-        trace.epochs.append(epochs)
-        points = np.array(complete).reshape(-1, 2)
-        trace.volume.append(hypervolume(np.log(points[:, 0]), points[:, 1], scale, problem.worst))
-    trace.seconds /= max(len(begun), 1)
-    return trace
+    course = course_of(steps, problem.box)
+    work = [each * problem.epochs / unit for each in course.paid["work"]]
+    return Simulated(replace(course, paid={**course.paid, "work": work}), stopped, wrong)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -170,8 +171,10 @@ class Rungs:
     def _most(self, points: np.ndarray, flops: float) -> float:
         """The largest error of those at the rung with which a network of so many flops goes on."""
         there = np.unique(points[:, 1])
-        critical = [*there, *np.nextafter(there, -np.inf)]  # as good as one of them, and better by the least
-        return float(max((error for error in critical if self._goes_on(points, flops, error)), default=0.0))
+        # As good as one of them, and better by the least; whoever goes on would with a smaller error.
+        critical = sorted([*there, *np.nextafter(there, -np.inf)])
+        places = bisect_left(critical, True, key=lambda error: not self._goes_on(points, flops, error))
+        return float(critical[places - 1]) if places else 0.0
 
     def _goes_on(self, points: np.ndarray, flops: float, error: float) -> bool:
         rest, better = np.vstack([points, [flops, error]]), 0

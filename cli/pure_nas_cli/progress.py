@@ -184,6 +184,17 @@ class EpochLines(Progress):
         """Nothing: the command prints the result."""
 
 
+class SearchOfRace(Progress):
+    """A line for each trial, after the name of the search that it is of."""
+
+    def __init__(self, console: Console, name: str) -> None:
+        super().__init__(console, 0)
+        self._name = name
+
+    def _say_ended(self, words: Sequence[str], style: str = "") -> None:
+        self._say("  ".join([self._name, *filter(None, words)]), style)
+
+
 class ListProgress(Progress):
     """A line for each training of a list; on a terminal also one that changes."""
 

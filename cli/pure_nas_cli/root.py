@@ -70,7 +70,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-NAMES = ("search", "report", "export", "retrain", "experiment", "evaluate", "train", "describe", "spaces", "datasets")
+NAMES = (
+    *("search", "report", "export", "retrain", "race", "experiment", "evaluate", "train", "describe", "spaces"),
+    "datasets",
+)
 """Of the commands, in the order of the help; each is the function of its module."""
 for name in NAMES:
     app.command(help=HELP[name]["help"])(getattr(import_module(f"pure_nas_cli.commands.{name}"), name))

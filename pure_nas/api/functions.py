@@ -1,9 +1,11 @@
-"""The calls of `import pure_nas`: search, experiment, train and evaluate; they leave the caller's process as it was."""
+"""What `import pure_nas` can do: search, race, experiment, train, evaluate; the caller's process stays as it was."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from itertools import chain
 
 from pure_nas.api.runs import Experiment, Quiet, Run, TrainedNetwork, process_kept
 from pure_nas.data.sources.own import AnyDataset, dataset_name
@@ -13,16 +15,19 @@ from pure_nas.errors import RunError
 from pure_nas.evaluation.evaluation import Evaluation, evaluate_network
 from pure_nas.evaluation.noise import Noise
 from pure_nas.evaluation.views import Views
+from pure_nas.findings.race import Race, race_of
 from pure_nas.nn.network import Network
 from pure_nas.paths import AnyPath, expanded, path_of
 from pure_nas.plans import train as training
 from pure_nas.plans.experiment import session
 from pure_nas.plans.experiment.file import find_experiment
 from pure_nas.plans.experiment.session import ExperimentSettings
+from pure_nas.plans.race import run_race, settings_of_race
 from pure_nas.plans.search import session as searching
-from pure_nas.plans.search.samplers import SamplerChoice
+from pure_nas.plans.search.samplers import OptunaSampler, SamplerChoice
 from pure_nas.plans.search.settings import AnyLimits, AnyObjective, AnySpace, settings_for
 from pure_nas.quantities import seconds_of, share_of
+from pure_nas.report import write_race_report
 from pure_nas.run.images import Split, WantedImages
 from pure_nas.run.schema import Count, Positive
 from pure_nas.run.search_results import TrialRecord
@@ -136,6 +141,68 @@ def search(
         with searching.opened(searching.prepare(settings), folder, restore_weights=restore_weights) as found:
             found.driver.go(found.plan, Quiet(on_trial))
     return Run(folder / settings.study)
+
+
+@checked
+def race(
+    dataset: AnyDataset,
+    space: AnySpace = None,
+    *,
+    time: float | str | None = None,
+    trials: Positive | None = None,
+    seeds: Positive = 2,
+    against: OptunaSampler = "tpe",
+    out: AnyPath = "runs",
+    study: str | None = None,
+    epochs: int | None = None,
+    device: AnyDevice = "auto",
+    workers: Workers = 1,
+    data_dir: AnyPath | None = None,
+    image_size: ImageSize | None = None,
+    skip_corrupt: bool = False,
+    on_trial: Callable[[TrialRecord], None] | None = None,
+) -> Race:
+    """Find out whether the search pays on your images, as `pure-nas race` does, and write what came out as a page.
+
+    It runs `search` with forecasts and with another sampler, which trains every network to its end, seed by seed. The
+    same call again resumes it. It raises what `search` does.
+
+    Args:
+        dataset, space, epochs, device, workers, data_dir, image_size, skip_corrupt, on_trial: as in `search`.
+        time: of one search, in seconds, or such as "20m".
+        trials: of one search, instead of a time.
+        seeds: how often each search is run.
+        against: the other sampler.
+        out: folder that holds runs; the race is `out / study`, with a run for each search.
+        study: name of the race (default: race-DATASET).
+
+    Example:
+        >>> race = pure_nas.race("digits", trials=6, seeds=1, epochs=1)
+        >>> len(race.prices("epochs")), [search.path.name for search in race.searches]
+        (1, ['forecast-0', 'tpe-0'])
+    """
+    with process_kept(device):
+        settings = settings_of_race(
+            dataset,
+            space,
+            time_seconds=None if time is None else seconds_of(time),
+            trials=trials,
+            study=study,
+            against=against,
+            seeds=seeds,
+            epochs=epochs,
+            device=str(device),
+            workers=workers,
+            data_dir=path_of(data_dir),
+            image_size=image_size,
+            skip_corrupt=skip_corrupt,
+        )
+        folder, searches = expanded(os.fspath(out)) / settings.search.study, settings.searches()
+        first = next(searches)
+        run_race(chain([first], searches), folder, lambda _: nullcontext(Quiet(on_trial)))
+        found = race_of(settings, folder, first.space)
+        write_race_report(found)
+    return found
 
 
 @checked

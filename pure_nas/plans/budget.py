@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from itertools import pairwise
+from typing import Any
 
 from pure_nas.errors import RunError, reason
 from pure_nas.files import decoded, read_json, write_whole
@@ -65,8 +66,19 @@ def _seconds_used(run: RunDirectory) -> float:
     if path.exists():
         content = read_json(path, State, hint="Restore a good copy, or remove it: the time is then read from the log.")
         return float(content["seconds"])
+    return max((seconds for seconds, _ in _timeline(run)), default=0.0)
+
+
+def seconds_when_ended(run: RunDirectory) -> dict[int, float]:
+    """How long a search had searched, over all sessions, when each trial ended; without those that its log lacks."""
+    ended = ((event.get("number"), seconds) for seconds, event in _timeline(run) if event["event"] == "trial ended")
+    return {number: seconds for number, seconds in ended if isinstance(number, int)}
+
+
+def _timeline(run: RunDirectory) -> Iterator[tuple[float, Mapping[str, Any]]]:
+    """The events of the log, each after how many seconds of a search it was."""
     if not run.log_path.exists():
-        return 0.0
+        return
     try:
         lines = run.log_path.read_bytes().splitlines()
     except OSError as error:
@@ -81,18 +93,19 @@ def _seconds_used(run: RunDirectory) -> float:
             len(lines) - len(events),
             run.log_path,
         )
-    return sum(
-        max((after - before).total_seconds(), 0.0)
-        for (first, before), (name, after) in pairwise(events)
-        if name != STARTED and all(each.startswith(_OF_SEARCHES) for each in (first, name))
-    )
+    seconds = 0.0
+    for before, event in zip([None, *events], events, strict=False):
+        searching = all(each is not None and each["event"].startswith(_OF_SEARCHES) for each in (before, event))
+        if before is not None and searching and event["event"] != STARTED:
+            seconds += max((event["time"] - before["time"]).total_seconds(), 0.0)
+        yield seconds, event
 
 
-def _event(line: bytes) -> tuple[str, datetime] | None:
-    """Name and time of an event; None for a line that a kill or a full disk cut short."""
+def _event(line: bytes) -> Mapping[str, Any] | None:
+    """An event with its time; None for a line that a kill or a full disk cut short."""
     try:
         record = decoded(line)
         time = datetime.fromisoformat(record["time"])
-        return None if time.tzinfo is None else (str(record["event"]), time)
+        return None if time.tzinfo is None else {**record, "event": str(record["event"]), "time": time}
     except (ValueError, KeyError, TypeError):
         return None

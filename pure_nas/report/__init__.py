@@ -13,6 +13,7 @@ from pure_nas.errors import PureNasError, RunError, reason
 
 if TYPE_CHECKING:
     from pure_nas.findings.findings import Findings
+    from pure_nas.findings.race import Race
     from pure_nas.report.chart import Figure
     from pure_nas.report.data import ReportData
     from pure_nas.run.directory import RunDirectory
@@ -67,10 +68,28 @@ def write_experiment_report(run: RunDirectory, findings: Findings | None = None)
         return _written(run, contents, paper_figures(found))
 
 
+def write_race_report(race: Race) -> list[Path]:
+    """As `write_report`, of a race."""
+    from pure_nas.run.directory import RunDirectory
+
+    folder = RunDirectory(race.path)
+    with _explained(folder, "the same command"):
+        from pure_nas.report.pages import race_page
+        from pure_nas.report.race_charts import paper_figures
+        from pure_nas.report.race_tables import race_document, searches_table
+
+        contents = {
+            "race.json": _json(race_document(race)),
+            "race.csv": searches_table(race).csv(),
+            folder.report_path.name: race_page(race),
+        }
+        return _written(folder, contents, paper_figures(race))
+
+
 @contextmanager
-def _explained(run: RunDirectory) -> Iterator[None]:
+def _explained(run: RunDirectory, again: str = "") -> Iterator[None]:
     """Turn whatever fails while a report is drawn into a RunError that says how to draw it again."""
-    again = f"pure-nas report {shlex.quote(str(run.path))}"
+    again = again or f"pure-nas report {shlex.quote(str(run.path))}"
     try:
         yield
     except PureNasError:

@@ -10,9 +10,10 @@ from typing import Any
 from plotly.offline import get_plotlyjs
 
 from pure_nas.findings.findings import Findings
+from pure_nas.findings.race import Race
 from pure_nas.findings.rows import Row
 from pure_nas.quantities import cost_label
-from pure_nas.report import palette, search_charts
+from pure_nas.report import palette, race_charts, search_charts
 from pure_nas.report.chart import Chart
 from pure_nas.report.convergence_table import Learner, convergence_table
 from pure_nas.report.data import ReportData, flattened
@@ -20,6 +21,7 @@ from pure_nas.report.experiment import charts as experiment_charts
 from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.report.notes import PLAIN_TEXT, notes
 from pure_nas.report.plotly_chart import plotly_chart
+from pure_nas.report.race_tables import race_table, searches_table
 from pure_nas.report.retraining_tables import retrained_convergence, retrained_table
 from pure_nas.report.search_tables import (
     early_stopping_table,
@@ -89,6 +91,19 @@ def experiment_page(findings: Findings, environment: Mapping[str, Any]) -> str:
         command=str(environment.get("command", "pure-nas experiment")),
         settings=flattened(findings.results.settings),
         environment=flattened(environment),
+    )
+
+
+def race_page(race: Race) -> str:
+    """The report of a race."""
+    return _rendered(
+        "race.html",
+        race.path.name,
+        race_charts.page_charts(race),
+        {},
+        race=race,
+        table=race_table(race),
+        searches=searches_table(race),
     )
 
 

@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 
 from benchmarks.front import __main__ as front
+from benchmarks.front import moasha
 from benchmarks.front import record as recording
-from benchmarks.front.problems import Analytic, Recorded, hypervolume
+from benchmarks.front.problems import Analytic, Recorded
 from benchmarks.front.recorded import load
-from benchmarks.front.simulation import simulate
+from benchmarks.front.simulation import Simulated, simulate
 from benchmarks.front.strategies import Forecasting, OneEpoch, Random, Rungs, Sampled
+from pure_nas.analysis.course import Course
 from pure_nas.errors import PureNasError
 from pure_nas.forecast.forecast import Known
 from pure_nas.forecast.variation import Point
@@ -100,14 +102,6 @@ def test_curves_that_ended_early_count_as_failures_from_there(tmp_path: Path) ->
         load(path.with_name("no.jsonl"))
 
 
-def test_the_hypervolume_is_the_share_of_a_box() -> None:
-    scale = (0.0, 1.0)
-    assert hypervolume(np.array([]), np.array([]), scale, 0.9) == 0
-    assert hypervolume(np.array([0.0]), np.array([0.0]), scale, 0.9) == pytest.approx(1.0)
-    assert hypervolume(np.array([0.5, 0.0]), np.array([0.0, 0.45]), scale, 0.9) == pytest.approx(0.75)
-    assert hypervolume(np.array([0.5]), np.array([0.95]), scale, 0.9) == 0
-
-
 class Fixed:
     """Proposes the same candidates and stops them at the same errors."""
 
@@ -127,17 +121,17 @@ def test_a_simulation_pays_for_the_epochs_that_it_trains_and_not_twice() -> None
     problem = Analytic()
     candidates = [Random(problem, seed).propose([], []) for seed in range(3)]
     whole: Any = Fixed(candidates, {})
-    trace = simulate(problem, whole, 1e9, front.unit_of(problem), seed=0)
-    assert trace.epochs[2] == pytest.approx(3.0)
-    assert trace.epochs[-1] == pytest.approx(3.0)  # repeats are free, and end the search once nothing else comes
-    assert trace.volume == sorted(trace.volume)
+    course = simulate(problem, whole, 1e9, front.unit_of(problem), seed=0).course
+    assert course.paid["epochs"][2] == pytest.approx(3.0)
+    assert course.paid["epochs"][-1] == pytest.approx(3.0)  # repeats are free, and end the search
+    assert course.volume == sorted(course.volume)
     stopped: Any = Fixed(candidates, {9: -1.0})
     early = simulate(problem, stopped, 1e9, front.unit_of(problem), seed=0)
-    assert early.epochs[-1] == pytest.approx(3 * 9 / 27)
+    assert early.course.paid["epochs"][-1] == pytest.approx(3 * 9 / 27)
     assert early.stopped >= 3
-    assert early.volume[-1] == 0
-    assert early.cost_at(0.5) == math.inf
-    assert trace.cost_at(trace.volume[0]) == trace.cost[0]
+    assert early.course.found == 0
+    assert early.course.paid_for(0.5, "work") == math.inf
+    assert course.paid_for(course.volume[0], "work") == course.paid["work"][0]
 
 
 def test_with_a_lag_a_trial_knows_only_what_began_long_before_it() -> None:
@@ -151,11 +145,11 @@ def test_with_a_lag_a_trial_knows_only_what_began_long_before_it() -> None:
 def test_a_seed_decides_a_simulation(strategy: Any) -> None:
     problem = Analytic()
     first, again, other = (
-        simulate(problem, strategy(problem, seed), 3.0, front.unit_of(problem), seed=0) for seed in (1, 1, 2)
+        simulate(problem, strategy(problem, seed), 3.0, front.unit_of(problem), seed=0).course for seed in (1, 1, 2)
     )
     assert first.volume == again.volume
-    assert first.cost == again.cost
-    assert first.cost != other.cost
+    assert first.paid["work"] == again.paid["work"]
+    assert first.paid["work"] != other.paid["work"]
 
 
 def test_rungs_let_the_front_go_on_and_stop_what_is_far_behind() -> None:
@@ -174,12 +168,33 @@ def test_rungs_let_the_front_go_on_and_stop_what_is_far_behind() -> None:
 def test_a_recorded_search_looks_its_candidates_up(small: str) -> None:
     recording.record(small, None, 1, None)
     problem = Recorded("small", load(recording.pack(small)))
-    trace = simulate(problem, Sampled(problem, 0), 4.0, front.unit_of(problem), seed=0)
-    assert 0 < trace.volume[-1] < 1
-    assert max(trace.epochs) <= 16
+    course = simulate(problem, Sampled(problem, 0), 4.0, front.unit_of(problem), seed=0).course
+    assert 0 < course.found < 1
+    assert max(course.paid["epochs"]) <= 16
+    assert course.found <= problem.ceiling <= 1
     part = replace(problem.table, params=problem.table.params[:1])
     with pytest.raises(PureNasError, match="not recorded to its end"):
         simulate(Recorded("small", part), Sampled(problem, 0), 4.0, front.unit_of(problem), seed=0)
+
+
+def test_a_simulation_ends_after_its_trials() -> None:
+    problem = Analytic()
+    found = simulate(problem, Random(problem, 0), 1e9, front.unit_of(problem), seed=0, trials=3)
+    assert len(found.course.volume) == 3
+
+
+def test_a_gap_is_closed_from_random_search_to_all_that_there_is() -> None:
+    def ended(volume: float) -> list[Simulated]:
+        return [Simulated(Course({"time": [1.0], "epochs": [1.0], "work": [1.0]}, [volume]), 0, 0)]
+
+    rows = front._gaps({"random": ended(0.4), "tpe": ended(0.55)}, 0.6)
+    assert [round(row["closed"], 2) for row in rows] == [0, 0.75, 1]
+
+
+@pytest.mark.skipif(moasha.INSTALLED, reason="Syne Tune is installed")
+def test_without_syne_tune_its_scheduler_says_how_to_get_it() -> None:
+    with pytest.raises(PureNasError, match="needs Syne Tune"):
+        moasha.Moasha(Analytic(), 0)
 
 
 def test_the_command_writes_its_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

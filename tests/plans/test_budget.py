@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pure_nas.errors import RunError
-from pure_nas.plans.budget import STARTED, Budget
+from pure_nas.plans.budget import STARTED, Budget, seconds_when_ended
 from pure_nas.run.directory import RunDirectory
 
 
@@ -52,3 +52,15 @@ def test_a_folder_in_place_of_the_log_is_explained(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").mkdir()
     with pytest.raises(RunError, match=r"log\.jsonl cannot be read"):
         Budget(run=RunDirectory(tmp_path))
+
+
+def test_the_log_tells_when_each_trial_ended_in_time_that_was_searched(tmp_path: Path) -> None:
+    events = [(STARTED, 0), ("trial ended", 5), ("search stopped", 7), (STARTED, 100), ("trial ended", 104)]
+    lines = [
+        {"time": f"2026-01-01T10:{seconds // 60:02}:{seconds % 60:02}+00:00", "event": name, "number": place}
+        for place, (name, seconds) in enumerate(events)
+    ]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    assert seconds_when_ended(RunDirectory(tmp_path)) == {1: 5, 4: 11}
+    (tmp_path / "log.jsonl").unlink()
+    assert seconds_when_ended(RunDirectory(tmp_path)) == {}
