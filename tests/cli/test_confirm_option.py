@@ -17,4 +17,4 @@ def test_a_search_says_what_it_confirms(new_study: Study) -> None:
     assert "[4/4] trial" in answer.message
     assert "Stopped: all 3 trials are done, and 1 confirmation" in answer.message
     assert "3 trials, 1 further seed" in answer.message
-    assert "on front" in answer.stdout
+    assert "front_share" in (new_study.run / "front.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
