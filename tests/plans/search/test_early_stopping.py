@@ -14,6 +14,7 @@ from searches import outcomes, results_of, run_search, settings_for, stored_in, 
 
 from pure_nas.errors import RunError, UsageError
 from pure_nas.plans.search.settings import SearchSettings
+from pure_nas.quantities import counted
 from pure_nas.report.data import report_data
 from pure_nas.report.pages import search_page
 from pure_nas.report.search_tables import trials_table
@@ -98,7 +99,7 @@ def test_a_stopped_trial_is_kept_apart_and_the_study_learns_what_it_lacks(whole:
 def test_the_page_and_the_table_of_trials_say_what_stopped(whole: Path) -> None:
     data = report_data(RunDirectory(whole / "study"))
     page, stopped = search_page(data), stopped_trials(whole)
-    assert f"{len(stopped)} trials ended early, which saved" in page
+    assert f"{counted(len(stopped), 'trial')} ended early, which saved" in page
     assert "No early stop has been audited yet" in page or "As an audit, " in page
     lines = {record["trial"]: record for record in trials_table(data).records()}
     assert all(lines[each.number]["stopped_after"] == each.stopped_after for each in stopped)
