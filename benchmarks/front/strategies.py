@@ -88,8 +88,13 @@ class Forecasting:
         if not self.proposals:
             return random_point(self.problem.space, rng)
         trained = {frozenset(each.params.items()) for each in begun}
-        forecast, running = self.after(known), begun[len(known) :]
-        return propose(forecast, lambda point: frozenset(point.params.items()) in trained, rng, running)
+        return propose(
+            self.after(known),
+            len(begun),
+            lambda point: frozenset(point.params.items()) in trained,
+            rng,
+            begun[len(known) :],
+        )
 
     def stops(self, known: Sequence[Known], point: Point) -> Mapping[int, float]:
         return {} if self.chance is None else self.after(known).stops(point, self.chance)

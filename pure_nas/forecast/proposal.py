@@ -10,6 +10,8 @@ from pure_nas.forecast.forecast import Floats, Forecast, Prospects
 from pure_nas.forecast.gaussian_process import on_one_thread
 from pure_nas.forecast.variation import Point, crossing, mutation, random_point
 
+STARTUP_TRIALS = 8
+"""Trials, besides baselines, that are chosen by their cost alone."""
 _START_POOL = 24
 _DRAWN, _VARIED, _CROSSED = 48, 80, 0.3
 _COST_POWER = 0.25
@@ -17,9 +19,13 @@ _COST_POWER = 0.25
 
 @on_one_thread
 def propose(
-    forecast: Forecast, taken: Callable[[Point], bool], rng: np.random.Generator, running: Sequence[Point] = ()
+    forecast: Forecast,
+    number: int,
+    taken: Callable[[Point], bool],
+    rng: np.random.Generator,
+    running: Sequence[Point] = (),
 ) -> Point:
-    """The next point; the first few are cheap ones drawn at random, which say much for little.
+    """The point for the trial after `number` others that were not given.
 
     Args:
         taken: whether a point is of no use, as it is over a limit or was trained before; one that is not is chosen
@@ -27,10 +33,11 @@ def propose(
         running: trials that have not ended; they count only where earlier searches are believed, which could else
             propose the same several times at the start.
     """
-    encoding, prior = forecast.encoding, forecast.prior
-    if prior is None and not forecast.ready:
-        pool = _new((random_point(encoding.space, rng) for _ in range(_START_POOL)), taken)
-        return pool[int(np.argmin(encoding.costs(pool)[:, 0]))]
+    space, encoding, prior = forecast.encoding.space, forecast.encoding, forecast.prior
+    if prior is None and (number < STARTUP_TRIALS or not forecast.ready):
+        pool = _new((random_point(space, rng) for _ in range(_START_POOL)), taken)
+        order = np.argsort(encoding.costs(pool)[:, 0], kind="stable")
+        return pool[int(order[int(_ladder(number) * len(pool))])]
     pool = _pool(forecast, taken, rng)
     prospects = forecast.prospects(pool, running if prior is not None else ())
     return pool[_most_promising(prospects, encoding.costs(pool))]
@@ -74,3 +81,11 @@ def _new(points: Iterable[Point], taken: Callable[[Point], bool]) -> list[Point]
     """Distinct ones that are not taken, or all of them where every one is."""
     found = list({tuple(point.params.items()): point for point in points}.values())
     return [point for point in found if not taken(point)] or found
+
+
+def _ladder(number: int) -> float:
+    """Shares from 0 to 1 that fill the lower end more than the upper: small networks say much for little."""
+    share, step = 0.0, 0.5
+    while number:
+        share, number, step = share + step * (number % 2), number // 2, step / 2
+    return share**3

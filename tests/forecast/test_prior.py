@@ -107,6 +107,7 @@ def test_the_first_proposals_improve_on_chance_and_differ_while_others_train() -
         running.append(
             propose(
                 said([], prior=prior),
+                number,
                 lambda point, taken=taken: frozenset(point.params.items()) in taken,  # type: ignore[misc]
                 np.random.default_rng(number),
                 running,
@@ -121,7 +122,7 @@ def test_the_first_proposals_improve_on_chance_and_differ_while_others_train() -
 def test_proposals_without_earlier_searches_are_what_they_were() -> None:
     forecast = said(trials(12, 3))
     running = [each.point for each in trials(3, 4)]
-    alone, with_others = (propose(forecast, new, np.random.default_rng(5), others) for others in ((), running))
+    alone, with_others = (propose(forecast, 12, new, np.random.default_rng(5), others) for others in ((), running))
     assert alone == with_others
 
 

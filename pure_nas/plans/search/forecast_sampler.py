@@ -69,7 +69,7 @@ class ForecastSampler(BaseSampler):
             return point.params in begun or not self._limits.kept_by(point.candidate.architecture)
 
         rng = np.random.default_rng([self._seed, trial.number])
-        point = propose(self._forecaster.after(known), taken, rng)
+        point = propose(self._forecaster.after(known), trial.number, taken, rng)
         self._proposed[trial.number] = point.params
         return self._space.parameters_of(point.candidate).distributions
 

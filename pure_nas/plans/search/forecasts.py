@@ -56,16 +56,17 @@ class Forecasts:
             decided = Stopping(found, audit)
         return {} if decided.audit else decided.errors
 
-    def proposal(self, known: Sequence[TrialRecord], begun: Sequence[Candidate]) -> Candidate:
+    def proposal(self, known: Sequence[TrialRecord], begun: Sequence[Candidate], given: int) -> Candidate:
         """What to train next.
 
         Args:
             known: of the trials that were begun those that it follows from.
             begun: what all of them train.
+            given: how many of them were not proposed, such as baselines.
         """
-        points = [self._point(*each) for each in enumerate(begun)]
-        rng, taken = self._generator(len(begun), _PROPOSAL), self._taken(points)
-        return propose(self._after(known), taken, rng, points[len(known) :]).candidate
+        number, points = len(begun), [self._point(*each) for each in enumerate(begun)]
+        rng, taken = self._generator(number, _PROPOSAL), self._taken(points)
+        return propose(self._after(known), number - given, taken, rng, points[len(known) :]).candidate
 
     def given(self, begun: Sequence[Candidate]) -> Candidate | None:
         """The next network of earlier searches' front, for a sampler that learns nothing else from them."""

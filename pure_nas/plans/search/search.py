@@ -286,7 +286,7 @@ class SearchPlan(Plan[TrialRecord | Restored | Confirmed]):
             if (given := self.forecasts.given(self._begun)) is not None:
                 return self.study.begin(given)
             return self.study.ask(None if self.settings.lag is None else len(known))
-        candidate = self.forecasts.proposal(known, self._begun)
+        candidate = self.forecasts.proposal(known, self._begun, self.study.given)
         return self.study.begin(candidate)
 
     def _stops(self, asked: Asked) -> Mapping[int, float]:

@@ -89,8 +89,8 @@ def test_what_is_said() -> None:
     )
     (flat,) = notes("outlook", Outlook(20, 0.0004, modelled=False))
     assert flat == (
-        "Another 20 trials would likely add less than 0.1 % to the hypervolume, going by what the last ones brought: "
-        "little is left to find in this space."
+        "Another 20 trials would likely add less than 0.1 % to the hypervolume, going by what the last ones brought; "
+        "--until-flat would end here."
     )
 
 
