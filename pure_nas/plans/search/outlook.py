@@ -14,7 +14,7 @@ from pure_nas.space.candidate import Candidate
 
 AHEAD = 20
 """Trials that a search looks ahead to decide whether to end."""
-FLAT = 0.005
+FLAT = 0.002
 """Growth of the hypervolume, as a share of it, below which they are not worth training."""
 _FEWEST = 30
 """Trials before a search says that."""

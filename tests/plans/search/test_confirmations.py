@@ -160,7 +160,7 @@ def test_a_search_that_ends_where_it_is_flat_confirms_what_it_has(
     heard = Heard()
     ended = run_search(tiny(trials=20, confirm=0.1, until_flat=True), tmp_path, heard)
     assert (len(heard.trials), len(heard.confirmed)) == (5, 2)
-    assert ended == "another 20 trials would likely add less than 0.5% to the hypervolume, and 2 confirmations"
+    assert ended == "another 20 trials would likely add less than 0.2% to the hypervolume, and 2 confirmations"
 
 
 def test_what_was_lost_is_trained_again(tiny: Settings, confirmed: tuple[Path, Heard, str], tmp_path: Path) -> None:

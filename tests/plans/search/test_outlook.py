@@ -117,7 +117,7 @@ def test_a_search_ends_where_little_is_left_however_many_train_and_resumes_to_th
     monkeypatch.setattr(Prepared, "start_workers", start)
     interrupted: list[int | None] = [None, 70, None]
     stopped = run_search(make(), tmp_path / "whole")
-    assert stopped == "another 20 trials would likely add less than 0.5% to the hypervolume"
+    assert stopped == "another 20 trials would likely add less than 0.2% to the hypervolume"
     with pytest.raises(KeyboardInterrupt):
         run_search(make(), tmp_path / "halted")
     assert run_search(make(), tmp_path / "halted") == stopped
