@@ -29,10 +29,8 @@ Floats = NDArray[np.float64]
 
 FEWEST_CURVES = 6
 """Complete curves before a trial may be stopped."""
-FEWEST_TRIALS = 3
+FEWEST_TRIALS = 6
 """Trials before the model says anything."""
-_FEWEST_FITTED = 6
-"""Trials before its hyperparameters are fitted to them, and what earlier searches expect is doubted."""
 _RUNG_RATIO = 1.3
 _LAST_RUNG = 0.8
 _PRIOR_SPREAD, _PRIOR_CURVES = 0.3, 3
@@ -105,9 +103,7 @@ class Forecaster:
         Args:
             weight: how much of what earlier searches expect is subtracted before.
         """
-        size = _FEWEST_FITTED
-        if len(known) < size:
-            return Hyperparameters.usual(self.after(known).features.shape[1])
+        size = FEWEST_TRIALS
         while math.ceil(size * _FIT_GROWTH) <= len(known):
             size = math.ceil(size * _FIT_GROWTH)
         if (size, weight) not in self._fitted:
@@ -118,9 +114,7 @@ class Forecaster:
 
     def trust(self, known: Sequence[Known]) -> float:
         """The weight with which what earlier searches expect makes these trials most probable."""
-        if self.prior is None or len(known) < _FEWEST_FITTED:
-            return float(self.prior is not None)
-        return min(_WEIGHTS, key=lambda weight: self.hyperparameters(known, weight).loss)
+        return min(_WEIGHTS, key=lambda weight: self.hyperparameters(known, weight).loss) if self.prior else 0.0
 
 
 @dataclass
@@ -174,7 +168,7 @@ class Forecast:
     @cached_property
     def trust(self) -> float:
         """How much of what earlier searches expect is used, from 0 to 1; all, until the trials say something."""
-        return self._of.trust(self._known)
+        return self._of.trust(self._known) if self.ready else float(self._of.prior is not None)
 
     @property
     def prior(self) -> Prior | None:
@@ -268,7 +262,7 @@ class Forecast:
 
     def _predict(self, points: Sequence[Point]) -> tuple[Floats, Floats]:
         features = self.encoding.features(points)
-        if self._of.prior is not None and len(self._known) < _FEWEST_FITTED:
+        if not self.ready and self._of.prior is not None:
             mean, variance = self._of.prior.expected(features)
             return mean + (float((self.targets[0] - self.expected).mean()) if self._known else 0.0), variance
         mean, variance = self._process(self.trust).predict(features)

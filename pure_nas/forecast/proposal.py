@@ -88,4 +88,4 @@ def _ladder(number: int) -> float:
     share, step = 0.0, 0.5
     while number:
         share, number, step = share + step * (number % 2), number // 2, step / 2
-    return share**3
+    return share**2
