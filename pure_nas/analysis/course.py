@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from pure_nas.analysis import pareto
+
 Payment = Literal["time", "epochs", "work"]
 """What a search is paid in: seconds on the clock, epochs, and FLOPs of an image times epochs."""
 
@@ -33,12 +35,8 @@ class Box(NamedTuple):
 
     def share(self, points: Iterable[tuple[float, float]]) -> float:
         """The share of the box that points (FLOPs, error) dominate: their hypervolume."""
-        found, lowest = 0.0, self.worst
-        for flops, error in sorted(points):
-            if error < lowest:
-                found += (lowest - error) * (1 - self.place(flops))
-                lowest = error
-        return found / self.worst
+        placed = [(self.place(flops), error) for flops, error in points]
+        return pareto.hypervolume(placed, (1.0, self.worst)) / self.worst
 
 
 @dataclass(frozen=True)

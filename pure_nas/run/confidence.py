@@ -13,6 +13,9 @@ from pure_nas.run.hits import Hits, read_hits
 from pure_nas.run.search_results import TrialRecord
 from pure_nas.run.seeds import seed_folder
 
+_REPORT = 3
+"""The purpose of a report's random numbers."""
+
 
 @dataclass(eq=False)
 class Confidence:
@@ -54,7 +57,3 @@ def front_standings(run: RunDirectory, objectives: Sequence[str], trials: Sequen
         return {}
     generator = np.random.default_rng([int(settings.get("seed") or 0), _REPORT])
     return Confidence(run, objectives, images).standings(trials, generator)
-
-
-_REPORT = 3
-"""The purpose of its random numbers."""

@@ -14,7 +14,7 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.data.dataset import Dataset
 from pure_nas.errors import RunError
 from pure_nas.plans.estimate import nominal_seconds_per_trial
-from pure_nas.plans.search.search import Baseline
+from pure_nas.plans.search.baselines import Baseline
 from pure_nas.plans.search.session import Prepared
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.space.architecture import Architecture

@@ -196,7 +196,7 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
 
 
 def _show_plan(prepared: Prepared, sampler: ChosenSampler, warm_start: WarmStart | None, done: int = 0) -> None:
-    from pure_nas.plans.search.search import FIRST_BASELINES
+    from pure_nas.plans.search.baselines import FIRST_BASELINES
     from pure_nas_cli.progress import show_images
 
     settings, space, baselines = prepared.settings, prepared.space, prepared.baselines

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pure_nas.files import read_json, write_whole
+from pure_nas.plans.search.forecasts import CONFIRMATION
 from pure_nas.run.confidence import Confidence
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.schema import SCHEMA, ConfirmationOrder
@@ -24,8 +25,6 @@ SURE = 0.05
 LAG = 4
 """Confirmations just before one that do not decide it, in runs from before trials had a lag."""
 _ORDER_FILE = "confirmations.json"
-_CONFIRMATION = 2
-"""The purpose of random numbers; see `Forecasts`."""
 
 
 class Confirmation(NamedTuple):
@@ -125,7 +124,7 @@ class Confirmations:
         """By the results of the first `known` of the order, and not of a trial of which one came after these."""
         before, after = set(self._order[:known]), {each.number for each in self._order[known:]}
         trials = [self._as_of(record, before) for record in records.values()]
-        generator = np.random.default_rng([self.seed, len(self._order), _CONFIRMATION])
+        generator = np.random.default_rng([self.seed, len(self._order), CONFIRMATION])
         standings = self._confidence.standings(trials, generator)
         doubts = {
             number: min(standing.on_front, 1 - standing.on_front)

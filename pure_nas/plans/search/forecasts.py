@@ -28,8 +28,8 @@ CHANCE = 0.02
 """Of reaching the front, below which a trial stops."""
 AUDIT = 0.05
 """Share of trials that are trained to their end whatever their stops say: how often is that wrong?"""
-_PROPOSAL, _AUDIT, _GROWTH = range(3)
-"""Purposes of random numbers."""
+_PROPOSAL, _AUDIT, CONFIRMATION, _GROWTH = range(4)
+"""Purposes of a search's random numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)

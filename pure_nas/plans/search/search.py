@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from optuna.trial import TrialState
 
@@ -13,6 +13,7 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.plan import Plan
+from pure_nas.plans.search.baselines import Baseline, is_turn_of_a_baseline
 from pure_nas.plans.search.confirmations import LAG, Confirmations, Confirmed
 from pure_nas.plans.search.forecasts import Forecasts
 from pure_nas.plans.search.limits import Latency, cost_text
@@ -24,34 +25,10 @@ from pure_nas.quantities import counted
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.schema import SCHEMA
 from pure_nas.run.search_results import Results, TrialRecord, over_seeds, read_trial
-from pure_nas.space.candidate import Candidate
-from pure_nas.space.search_space import SearchSpace
-from pure_nas.space.unit import get_unit
 from pure_nas.workers.messages import Job, Outcome
 
-FIRST_BASELINES, BASELINE_EVERY = 4, 3
 FLATNESS_EVERY = 5
 REJECTIONS_IN_A_ROW = 200  # rejected suggestions in a row after which a search stops
-
-
-class Baseline(NamedTuple):
-    """A candidate to compare with; the label says its unit, size and recipe: "conv small, usual recipe"."""
-
-    label: str
-    candidate: Candidate
-
-
-def baselines(space: SearchSpace) -> list[Baseline]:
-    """All-conv and all-product networks, by the recipe usual for the unit and by a shared one: the rate can decide."""
-    networks = [(label, network, network.units[0][0]) for label, network in space.baseline_architectures()]
-    shared = space.baseline_recipe([get_unit(name) for name in dict.fromkeys(unit for _, _, unit in networks)])
-    found: list[Baseline] = []
-    for label, network, unit in networks:
-        usual = space.baseline_recipe([get_unit(unit)])
-        found.append(Baseline(f"{label}, usual recipe", Candidate(network, usual)))
-        if usual != shared:
-            found.append(Baseline(f"{label}, shared recipe", Candidate(network, shared)))
-    return found
 
 
 def reconcile(
@@ -224,7 +201,7 @@ class SearchPlan(Plan[TrialRecord | Restored | Confirmed]):
                 asked = self._unfinished.popleft()
             elif self.confirmations.unfinished or self._ends_with(begun):
                 return self._confirmation()
-            elif self._baselines and self._turn_of_a_baseline(len(self._begun)):
+            elif self._baselines and (self.settings.lag is None or is_turn_of_a_baseline(len(self._begun))):
                 baseline = self._baselines.popleft()
                 asked = self.study.begin(baseline.candidate, baseline.label)
             elif (known := self._known_to(len(self._begun))) is None:
@@ -257,10 +234,6 @@ class SearchPlan(Plan[TrialRecord | Restored | Confirmed]):
         self._unfinished.extendleft(reversed(self._waiting.pop(job.number, [])))
         return record
 
-    def _turn_of_a_baseline(self, number: int) -> bool:
-        """Some come first, cheap ones; then every third trial is one: large networks would hold up the search."""
-        return self.settings.lag is None or number < FIRST_BASELINES or number % BASELINE_EVERY == 0
-
     def _known_to(self, number: int) -> list[TrialRecord] | None:
         """The trials that trial `number` may follow from; None while one of them has not ended.
 
@@ -275,7 +248,7 @@ class SearchPlan(Plan[TrialRecord | Restored | Confirmed]):
     def _ends_flat(self, known: Sequence[TrialRecord]) -> bool:
         """Whether the search ends here; looked into every few trials, as it takes as long as some proposals."""
         if self.settings.until_flat and self._flat is None and len(self._begun) % FLATNESS_EVERY == 0:
-            results = replace(self.results, trials=tuple(known))
+            results = Results(tuple(self.settings.objectives), self.reference, tuple(known))
             model = self.forecasts if self.settings.closed_form else None
             found = outlook_of(results, model=model, begun=self._begun)
             self._flat = found if found and found.flat else None

@@ -23,10 +23,11 @@ from pure_nas.paths import absolute
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
 from pure_nas.plans.estimate import SCORING_SHARE, flops_of, images_of_epoch, interpolation, nominal_seconds_per_trial
+from pure_nas.plans.search.baselines import Baseline, baselines
 from pure_nas.plans.search.forecasts import Forecasts
 from pure_nas.plans.search.lost_weights import finish_moves
 from pure_nas.plans.search.samplers import ChosenSampler, SamplerName, choose_sampler
-from pure_nas.plans.search.search import Baseline, SearchPlan, baselines
+from pure_nas.plans.search.search import SearchPlan
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.plans.search.storage import close_storage, open_storage
 from pure_nas.plans.search.study import SearchStudy

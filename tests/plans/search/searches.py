@@ -21,6 +21,24 @@ Settings = Callable[..., SearchSettings]
 Objectives = Callable[..., Objective]
 
 
+def small_space(epochs: int, least_rate: float) -> str:
+    """A space of networks that train in no time, whose rates spread down to `least_rate`."""
+    return f"""
+schema = 1
+[run]
+epochs = {epochs}
+batch_size = 16
+[architecture]
+stages = 2
+blocks_per_stage = 1
+base_width = {{ choices = [2, 3, 4, 6, 8] }}
+units = {{ choices = ["conv", "product"], per = "layer" }}
+[recipe]
+crop_padding = 1
+learning_rate = {{ low = {least_rate}, high = 0.5, log = true }}
+"""
+
+
 def settings_for(dataset: Path | str, space: Path | str, **changes: Any) -> SearchSettings:
     """A search of three trials without baselines; TPE, so that no time needs to be estimated."""
     fields: dict[str, Any] = {

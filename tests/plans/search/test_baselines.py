@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-import pure_nas.plans.search.search as module
-from pure_nas.plans.search.search import baselines
+import pure_nas.plans.search.baselines as module
+from pure_nas.plans.search.baselines import baselines
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import CONV, PRODUCT

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from interleaved import train_interleaved
-from searches import outcomes, results_of, run_search, settings_for, stored_in, trials_of
+from searches import outcomes, results_of, run_search, settings_for, small_space, stored_in, trials_of
 
 from pure_nas.errors import RunError, UsageError
 from pure_nas.plans.search.settings import SearchSettings
@@ -22,20 +22,6 @@ from pure_nas.run.directory import RunDirectory
 from pure_nas.run.search_results import TrialRecord
 
 EPOCHS, TRIALS = 8, 18
-SPACE = """
-schema = 1
-[run]
-epochs = 8
-batch_size = 16
-[architecture]
-stages = 2
-blocks_per_stage = 1
-base_width = { choices = [2, 3, 4, 6, 8] }
-units = { choices = ["conv", "product"], per = "layer" }
-[recipe]
-crop_padding = 1
-learning_rate = { low = 1e-5, high = 0.5, log = true }
-"""
 Make = Callable[..., SearchSettings]
 
 
@@ -44,7 +30,7 @@ def make(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Make:
     """Makes settings of a search whose rates spread so far that many trials are hopeless."""
 
     path = tmp_path_factory.mktemp("space") / "stopping.toml"
-    path.write_text(SPACE, encoding="utf-8")
+    path.write_text(small_space(EPOCHS, 1e-5), encoding="utf-8")
 
     def settings(**changes: Any) -> SearchSettings:
         return settings_for(image_folder, path, **{"sampler": "forecast", "trials": TRIALS, **changes})

@@ -14,8 +14,8 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from pure_nas.errors import RunError
+from pure_nas.plans.search.baselines import baselines
 from pure_nas.plans.search.samplers import SamplerName
-from pure_nas.plans.search.search import baselines
 from pure_nas.plans.search.storage import close_storage, open_storage
 from pure_nas.plans.search.study import SearchStudy
 from pure_nas.run.search_results import TrialRecord

@@ -12,8 +12,9 @@ from heard import Acting
 from searches import Settings, outcomes, results_of, run_search, stored_in, stored_trials
 
 from pure_nas.errors import RunError
+from pure_nas.plans.search.baselines import Baseline
 from pure_nas.plans.search.limits import Limits
-from pure_nas.plans.search.search import Baseline, reconcile
+from pure_nas.plans.search.search import reconcile
 from pure_nas.plans.search.session import prepare
 from pure_nas.plans.search.storage import open_storage
 from pure_nas.plans.search.study import SearchStudy

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from heard import Heard
 from interleaved import Interleaved
-from searches import results_of, run_search, settings_for
+from searches import results_of, run_search, settings_for, small_space
 
 from pure_nas.errors import RunError, UsageError
 from pure_nas.plans.search.session import Prepared
@@ -25,20 +25,7 @@ from pure_nas.workers import Job
 from pure_nas.workers.resources import WorkerPlan
 
 TRIALS = 14
-SPACE = """
-schema = 1
-[run]
-epochs = 2
-batch_size = 16
-[architecture]
-stages = 2
-blocks_per_stage = 1
-base_width = { choices = [2, 3, 4, 6, 8] }
-units = { choices = ["conv", "product"], per = "layer" }
-[recipe]
-crop_padding = 1
-learning_rate = { low = 1e-3, high = 0.5, log = true }
-"""
+SPACE = small_space(2, 1e-3)
 Make = Callable[..., SearchSettings]
 
 
