@@ -176,7 +176,7 @@ class PlainScript:
         trained = [
             Trained(
                 self.space.suggest(FixedTrial(each["params"])),
-                epochs,
+                each["epochs"],
                 (each["values"] or [None])[0],
                 (datetime.fromisoformat(each["ended"]) - began).total_seconds(),
             )

@@ -85,7 +85,10 @@ SAMPLERS: dict[str, Callable[..., optuna.samplers.BaseSampler]] = {
     "tpe": optuna.samplers.TPESampler,
     "nsga2": optuna.samplers.NSGAIISampler,
     "random": optuna.samplers.RandomSampler,
+    "one-epoch": optuna.samplers.RandomSampler,
 }
+ONE_EPOCH, KEPT = 24, 4
+"""Of "one-epoch": how many are trained for an epoch, and how many of these to their end, by turns."""
 
 
 @dataclass(frozen=True)
@@ -242,14 +245,14 @@ def parameter_groups(network: nn.Module, choice: Choice) -> list[dict[str, Any]]
 
 
 def train_and_score(
-    network: nn.Module, choice: Choice, space: Space, images: Images, epochs: int, loader: Any
+    network: nn.Module, choice: Choice, space: Space, images: Images, epochs: int, loader: Any, end: int
 ) -> float:
-    """Validation error after the last epoch; infinite loss prunes the trial."""
+    """Validation error after epoch `end` of so many epochs; infinite loss prunes the trial."""
     optimizer = torch.optim.SGD(parameter_groups(network, choice), lr=0.1, momentum=0.9)
     validation = DataLoader(TensorDataset(*images.validation), batch_size=512)
     criterion = nn.CrossEntropyLoss(label_smoothing=space.label_smoothing)
     error = 1.0
-    for epoch in range(epochs):
+    for epoch in range(end):
         network.train()
         running = 0.0
         for step, (batch, labels) in enumerate(loader):
@@ -289,6 +292,14 @@ def evaluate(network: nn.Module, loader: Iterable[tuple[Tensor, Tensor]]) -> flo
     return wrong / total
 
 
+def most_promising(study: optuna.Study) -> list[dict[str, Any]]:
+    """Of the last that were trained for an epoch, by which others dominate them."""
+    last = [(each.user_attrs["early"], each.params) for each in study.trials[-ONE_EPOCH:] if "early" in each.user_attrs]
+    points = [point for point, _ in last]
+    ranked = sorted(last, key=lambda each: sum(a <= each[0][0] and c <= each[0][1] for a, c in points))
+    return [params for _, params in ranked[:KEPT]]
+
+
 def flops(network: nn.Module, image: Tensor) -> int:
     """fvcore's count for one image."""
     network.eval()
@@ -303,7 +314,8 @@ def main(
     trials: int = 40,
     epochs: int = 10,
     seed: int = 0,
-    sampler: Annotated[str, typer.Option(help="tpe, nsga2 or random.")] = "tpe",
+    sampler: Annotated[str, typer.Option(help=f"{', '.join(SAMPLERS)}.")] = "tpe",
+    seconds: Annotated[float | None, typer.Option(help="No trial begins after them.")] = None,
     replay: Annotated[Path | None, typer.Option(help="JSON list of parameters to try, in order.")] = None,
     batched_augmentation: bool = False,
 ) -> None:
@@ -317,6 +329,9 @@ def main(
 
     def objective(trial: optuna.Trial) -> tuple[float, float]:
         begun = time.perf_counter()
+        # Of "one-epoch", the rest of the schedule is for those that go on: from the start, as nothing is kept.
+        end = 1 if sampler == "one-epoch" and trial.number % (ONE_EPOCH + KEPT) < ONE_EPOCH else epochs
+        trial.set_user_attr("epochs", end)
         choice = suggest(trial, chosen)
         network = PlainNetwork(
             choice.units,
@@ -326,11 +341,17 @@ def main(
             thetas=choice.thetas,
         )
         cost = flops(network, images.train[0])
-        error = train_and_score(network, choice, chosen, images, epochs, loader)
+        error = train_and_score(network, choice, chosen, images, epochs, loader, end)
         torch.save(network.state_dict(), out / f"weights-{trial.number}.pt")
         print(
             f"trial {trial.number}: error {error:.4f}, {cost:,} flops, {time.perf_counter() - begun:.1f} s", flush=True
         )
+        if end < epochs:
+            trial.set_user_attr("early", (error, cost))
+            if (trial.number + 1) % (ONE_EPOCH + KEPT) == ONE_EPOCH:
+                for params in most_promising(trial.study):
+                    trial.study.enqueue_trial(params)
+            raise optuna.TrialPruned
         return error, cost
 
     study = optuna.create_study(
@@ -338,11 +359,12 @@ def main(
     )
     for params in json.loads(replay.read_text()) if replay else ():
         study.enqueue_trial(params)
-    study.optimize(objective, n_trials=trials)
+    study.optimize(objective, n_trials=trials, timeout=seconds)
     tried = [
         {
             "params": each.params,
             "values": each.values,
+            "epochs": each.user_attrs.get("epochs", epochs),
             "begun": str(each.datetime_start),
             "ended": str(each.datetime_complete),
         }
