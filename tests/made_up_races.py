@@ -10,7 +10,9 @@ from pure_nas.run.search_results import Results
 
 
 def searched(sampler: str, seed: int, seconds: list[float], volume: list[float]) -> RacedSearch:
-    course = Course({"time": seconds, "epochs": seconds, "work": [10 * each for each in seconds]}, volume)
+    course = Course(
+        {"time": seconds, "epochs": seconds, "work": [10 * each for each in seconds]}, volume, [0.1] * len(volume)
+    )
     results = Results(("error", "flops"), (0.9, 1e6), ())
     return RacedSearch(
         sampler=sampler, seed=seed, path=Path(sampler), results=results, course=course, seconds=seconds[-1]

@@ -27,9 +27,11 @@ from benchmarks.front.columns import NOTE, columns, row
 from benchmarks.front.moasha import INSTALLED as MOASHA_INSTALLED
 from benchmarks.front.moasha import Moasha
 from benchmarks.front.problems import Analytic, Problem, Recorded
+from benchmarks.front.record import RECORDINGS
 from benchmarks.front.recorded import load
 from benchmarks.front.simulation import Simulated, Strategy, simulate
 from benchmarks.front.strategies import Forecasting, OneEpoch, Random, Rungs, Sampled, Warm
+from benchmarks.front.surrogate import Surrogate
 from pure_nas.analysis.course import Course, Payment
 from pure_nas.cost.layers import cost_of
 from pure_nas.forecast.variation import random_point
@@ -60,13 +62,16 @@ STRATEGIES: dict[str, Callable[[Problem, int], Strategy]] = {
 
 
 def problem_named(name: str) -> Problem:
-    """A table, or the analytic space."""
-    return Analytic() if name == "analytic" else Recorded(name, load(name))
+    """A table, a surrogate where the table is a sample, or the analytic space."""
+    if name == "analytic":
+        return Analytic()
+    table = load(name)
+    return Surrogate(name, table) if RECORDINGS[name].sample else Recorded(name, table)
 
 
 def unit_of(problem: Problem) -> float:
     """Flops x epochs of a complete training, mean over the space."""
-    if isinstance(problem, Recorded):
+    if isinstance(problem, Recorded | Surrogate):
         return float(problem.table.flops.mean()) * problem.epochs
     rng = np.random.default_rng(0)
     flops = [cost_of(random_point(problem.space, rng).candidate.architecture).flops for _ in range(_MEAN_OF)]

@@ -11,6 +11,7 @@ from benchmarks.document import Column, Row
 from pure_nas.analysis.course import Course, Payment, price
 
 _TITLES: dict[Payment, str] = {"time": "time", "epochs": "epochs", "work": "cost"}
+_LOWEST = 2  # places at which the lowest error is shown
 NOTE = (
     "x time, x epochs, x cost (flops x epochs): paid for the hypervolume that both had in the end, by what {} of the "
     "same seed paid for it; medians, and 95 % intervals of the first."
@@ -22,6 +23,7 @@ def columns(places: Sequence[str], by: Sequence[Payment]) -> list[Column]:
     return [
         Column("search", "search"),
         *(Column(f"at_{place}", place, ".4f") for place in places),
+        *(Column(f"lowest_{place}", f"error at {place}", ".2%") for place in places[-_LOWEST:]),
         Column(f"{by[0]}_ratio", f"x {_TITLES[by[0]]}", ".2f"),
         Column("interval", "95 %"),
         *(Column(f"{kind}_ratio", f"x {_TITLES[kind]}", ".2f") for kind in by[1:]),
@@ -39,7 +41,8 @@ def row(
     """What a search found, seed by seed, against the reference.
 
     Args:
-        places: by its title, where hypervolume is read in each course, in the first kind of cost of `by`.
+        places: by its title, where hypervolume and the lowest error are read in each course, in the first kind of cost
+            of `by`.
     """
     ratios = {kind: [price(course, other, kind) for course, other in zip(found, reference, strict=True)] for kind in by}
     low, high = interval(ratios[by[0]])
@@ -48,6 +51,12 @@ def row(
         **{
             f"at_{title}": statistics.fmean(
                 course.volume_at(paid, by[0]) for course, paid in zip(found, each, strict=True)
+            )
+            for title, each in places.items()
+        },
+        **{
+            f"lowest_{title}": statistics.fmean(
+                course.lowest_at(paid, by[0]) for course, paid in zip(found, each, strict=True)
             )
             for title, each in places.items()
         },

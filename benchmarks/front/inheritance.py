@@ -19,7 +19,6 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
@@ -28,7 +27,7 @@ from torch.nn.utils import clip_grad_norm_
 from benchmarks.command import run_command
 from benchmarks.document import Column, Document, Row
 from benchmarks.front.record import RECORDINGS
-from benchmarks.front.recorded import Table, load
+from benchmarks.front.recorded import ALIKE, Floats, Table, load, tau
 from pure_nas.data.augment import allowed
 from pure_nas.data.dataset import Dataset
 from pure_nas.nn.network import Network, build
@@ -40,19 +39,7 @@ from pure_nas.training.scoring import evaluate, generator, reestimate_norms
 from pure_nas.training.step import apply_schedules, make_optimizer
 from pure_nas.training.training import Divergence, Training
 
-Floats = NDArray[np.float64]
-
 _CPU = torch.device("cpu")
-_ALIKE = 0.10
-
-
-def tau(found: Floats, final: Floats, flops: Floats, alike: float = np.inf) -> float:
-    """Kendall's tau-b over the pairs whose flops differ by at most a share `alike` of the smaller."""
-    first, second = np.triu_indices(len(final), 1)
-    ratio = np.maximum(flops[first], flops[second]) / np.minimum(flops[first], flops[second])
-    first, second = first[ratio <= 1 + alike], second[ratio <= 1 + alike]
-    signs = [np.sign(values[first] - values[second]) for values in (found, final)]
-    return float((signs[0] * signs[1]).sum() / np.sqrt(np.prod([np.abs(sign).sum() for sign in signs])))
 
 
 def kin(network: Network) -> dict[str, Tensor]:
@@ -207,7 +194,7 @@ def _row(name: str, errors: Floats, final: Floats, flops: Floats) -> Row:
         "what": name,
         "error": float(errors.mean()),
         "tau": tau(errors, final, flops),
-        "alike": tau(errors, final, flops, _ALIKE),
+        "alike": tau(errors, final, flops, ALIKE),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -15,7 +16,7 @@ from pure_nas.analysis.course import Box
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import PureNasError
 from pure_nas.findings.race import box_of
-from pure_nas.forecast.variation import mutation, random_point
+from pure_nas.forecast.variation import Point, mutation, random_point
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 
@@ -77,6 +78,22 @@ class Recorded(Problem):
 
 
 _CLIMBERS, _CLIMBS = 200, 80
+
+
+def climbed(space: SearchSpace, box: Box, finals: Callable[[Sequence[Candidate]], Sequence[float]]) -> float:
+    """The hypervolume to which climbing from random networks comes, by the errors that `finals` gives."""
+    rng = np.random.default_rng(0)
+    drawn = [random_point(space, rng) for _ in range(_CLIMBERS)]
+    parents: list[tuple[Point, tuple[float, float]]] = []
+    for _ in range(_CLIMBS):
+        errors = finals([each.candidate for each in drawn])
+        flops = [float(cost_of(each.candidate.architecture).flops) for each in drawn]
+        points = [*parents, *zip(drawn, zip(flops, errors, strict=True), strict=True)]
+        parents = [points[index] for index in pareto.front([values for _, values in points])]
+        drawn = [mutation(space, parents[int(rng.integers(len(parents)))][0], rng) for _ in range(_CLIMBS)]
+    return box.share(values for _, values in parents)
+
+
 ANALYTIC_SPACE = """
 schema = 1
 summary = "analytic: 3 to 18 residual layers, each conv or product"
@@ -120,19 +137,8 @@ class Analytic(Problem):
 
     @cached_property
     def ceiling(self) -> float:
-        """Without noise, found by climbing from random networks."""
-        rng, found = np.random.default_rng(0), list[tuple[float, float]]()
-        points = [random_point(self.space, rng) for _ in range(_CLIMBERS)]
-        for _ in range(_CLIMBS):
-            values = [
-                (float(cost_of(each.candidate.architecture).flops), self.final(each.candidate)) for each in points
-            ]
-            kept = pareto.front(values)
-            parents = [points[index] for index in kept]
-            found = [values[index] for index in kept]
-            drawn = [parents[int(rng.integers(len(parents)))] for _ in range(_CLIMBERS)]
-            points = [*parents, *(mutation(self.space, each, rng) for each in drawn)]
-        return self.box.share(found)
+        """Without noise, as far as climbing finds it."""
+        return climbed(self.space, self.box, lambda candidates: [self.final(each) for each in candidates])
 
     def final(self, candidate: Candidate) -> float:
         """Error at the end, without noise."""

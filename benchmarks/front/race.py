@@ -17,7 +17,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 from typing import Annotated
 
 import torch
@@ -25,7 +24,7 @@ import typer
 
 from benchmarks.command import run_command
 from benchmarks.contestants import Contestant, PlainScript, PureNas
-from benchmarks.document import Column, Document, Row, Target
+from benchmarks.document import Document, Target
 from benchmarks.front.columns import NOTE, columns, row
 from benchmarks.images import load_dataset, write_images
 from pure_nas.analysis.course import Box, Payment, Step, course_of
@@ -34,7 +33,6 @@ from pure_nas.space.catalogue import load_space
 
 REFERENCE, OURS = "plain tpe", "pure-nas"
 _SHARES = (0.2, 1 / 3, 0.5, 1.0)
-_LOWEST = ("33%", "100%")
 _BY: tuple[Payment, ...] = ("time", "epochs", "work")
 
 
@@ -103,27 +101,13 @@ def _show(document: Document, dataset: str, found: Mapping[str, Sequence[Sequenc
     reference = courses[REFERENCE]
     ends = [each.paid["time"][-1] for each in reference]
     places = {f"{share:.0%}": [share * end for end in ends] for share in _SHARES}
-    rows: list[Row] = [
-        {
-            **row(name, courses[name], reference, places, _BY),
-            **{
-                f"lowest_{title}": fmean(map(_lowest, searches, at)) for title, at in places.items() if title in _LOWEST
-            },
-        }
-        for name, searches in found.items()
-    ]
-    lowest = [Column(f"lowest_{title}", f"lowest error, {title}", ".1%") for title in _LOWEST]
-    document.table(f"{dataset}: hypervolume by time", [*columns(list(places), _BY), *lowest], rows)
+    rows = [row(name, each, reference, places, _BY) for name, each in courses.items()]
+    document.table(f"{dataset}: hypervolume by time", columns(list(places), _BY), rows)
     document.note(
         f"Hypervolume (error up to {box.worst:.2f}, logarithm of flops) and lowest error after so much of the time "
         f"that the plain script with TPE took, means of {len(reference)} rounds. {NOTE.format('the script')}"
     )
     document.target(Target("time to equal hypervolume, by the plain script's", rows[1]["time_ratio"], "at most", 1 / 3))
-
-
-def _lowest(steps: Sequence[Step], seconds: float) -> float:
-    """The lowest error of a complete training within so many seconds; 1 where there is none."""
-    return min((each.error for each in steps if each.error is not None and each.ended <= seconds), default=1.0)
 
 
 if __name__ == "__main__":

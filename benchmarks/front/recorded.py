@@ -29,6 +29,9 @@ from pure_nas.space.search_space import SearchSpace
 TABLES = Path(__file__).with_name("tables")
 SCHEMA = 1
 
+ALIKE = 0.10
+"""Networks whose flops differ by at most this share are of about equal flops."""
+
 Params = Mapping[str, Any]
 Floats = NDArray[np.float64]
 
@@ -127,3 +130,12 @@ def _table(header: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> Tabl
         seconds=np.array([row["seconds"] for row in first], dtype=np.float64),
         errors=errors,
     )
+
+
+def tau(found: Floats, final: Floats, flops: Floats, alike: float = np.inf) -> float:
+    """Kendall's tau-b over the pairs whose flops differ by at most a share `alike` of the smaller."""
+    first, second = np.triu_indices(len(final), 1)
+    ratio = np.maximum(flops[first], flops[second]) / np.minimum(flops[first], flops[second])
+    first, second = first[ratio <= 1 + alike], second[ratio <= 1 + alike]
+    signs = [np.sign(values[first] - values[second]) for values in (found, final)]
+    return float((signs[0] * signs[1]).sum() / np.sqrt(np.prod([np.abs(sign).sum() for sign in signs])))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -45,6 +45,7 @@ class Course:
 
     paid: Mapping[Payment, Sequence[float]]
     volume: Sequence[float]  # hypervolume of what was trained to its end
+    lowest: Sequence[float]  # error of what was trained to its end; 1 before
 
     @property
     def found(self) -> float:
@@ -53,13 +54,18 @@ class Course:
 
     def paid_for(self, volume: float, by: Payment) -> float:
         """What it had paid when it first had a hypervolume; infinite where it never had."""
-        pairs = zip(self.paid[by], self.volume, strict=True)
-        return next((paid for paid, found in pairs if found >= volume), math.inf)
+        return next((paid for paid, found in self._with(self.volume, by) if found >= volume), math.inf)
 
     def volume_at(self, paid: float, by: Payment) -> float:
         """The hypervolume that it had for a price."""
-        pairs = zip(self.paid[by], self.volume, strict=True)
-        return max((found for each, found in pairs if each <= paid), default=0.0)
+        return max((found for each, found in self._with(self.volume, by) if each <= paid), default=0.0)
+
+    def lowest_at(self, paid: float, by: Payment) -> float:
+        """The lowest error that it had for a price; 1 where it had trained nothing to its end."""
+        return min((error for each, error in self._with(self.lowest, by) if each <= paid), default=1.0)
+
+    def _with(self, values: Sequence[float], by: Payment) -> Iterator[tuple[float, float]]:
+        return zip(self.paid[by], values, strict=True)
 
 
 def course_of(steps: Iterable[Step], box: Box) -> Course:
@@ -68,6 +74,7 @@ def course_of(steps: Iterable[Step], box: Box) -> Course:
     epochs: list[float] = []
     work: list[float] = []
     volume: list[float] = []
+    lowest: list[float] = []
     complete: list[tuple[float, float]] = []
     for step in steps:
         time.append(step.ended)
@@ -76,7 +83,8 @@ def course_of(steps: Iterable[Step], box: Box) -> Course:
         if step.error is not None:
             complete.append((step.flops, step.error))
         volume.append(box.share(complete))
-    return Course({"time": time, "epochs": epochs, "work": work}, volume)
+        lowest.append(min((error for _, error in complete), default=1.0))
+    return Course({"time": time, "epochs": epochs, "work": work}, volume, lowest)
 
 
 def price(course: Course, other: Course, by: Payment) -> float:

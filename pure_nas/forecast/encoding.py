@@ -18,6 +18,8 @@ from pure_nas.space.search_space import SearchSpace
 
 Floats = NDArray[np.float64]
 
+OVERHEAD = 1e6
+"""FLOPs of an image in the time that a training step of 64 takes besides its network's: measured on one thread."""
 _CELLS = 512
 _SAMPLE = 256
 _ABSENT = " "
@@ -56,6 +58,10 @@ class Encoding:
     def costs(self, points: Sequence[Point]) -> Floats:
         """(n, costs), as logarithms."""
         return np.array([self._logs(point.candidate.architecture) for point in points]).reshape(-1, self._n_costs)
+
+    def training_costs(self, points: Sequence[Point]) -> Floats:
+        """(n,), as logarithms: of an image, with what its training takes whatever the network."""
+        return np.log([cost_of(point.candidate.architecture).flops + OVERHEAD for point in points])
 
     def features(self, points: Sequence[Point]) -> Floats:
         """(n, features)"""

@@ -14,7 +14,6 @@ from pure_nas.plans.race import OURS
 from pure_nas.quantities import counted, show_number, show_seconds
 from pure_nas.report.notes import notes
 from pure_nas.report.table import NOTHING, Cell, Column, Row, Table, number, share
-from pure_nas.run.search_results import TrialRecord
 
 SCHEMA = 1
 PAYMENTS: dict[Payment, str] = {"time": "time", "epochs": "epochs", "work": "FLOPs × epochs"}
@@ -132,7 +131,3 @@ def race_document(race: Race) -> dict[str, Any]:
         }
     )
     return document
-
-
-def _on_front(trial: TrialRecord, names: Sequence[str]) -> dict[str, Any]:
-    return {"trial": trial.number, **dict(zip(names, trial.objectives, strict=True))}

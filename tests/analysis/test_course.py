@@ -12,7 +12,7 @@ BOX = Box(worst=0.9, least=10.0, most=1000.0)
 def course(volume: list[float]) -> Course:
     """One that pays 1, 2, 3 ... epochs."""
     paid = [float(place) for place in range(1, len(volume) + 1)]
-    return Course({"time": paid, "epochs": paid, "work": paid}, volume)
+    return Course({"time": paid, "epochs": paid, "work": paid}, volume, [1.0] * len(volume))
 
 
 def test_hypervolume_is_the_share_of_the_box_that_is_dominated() -> None:
@@ -29,6 +29,8 @@ def test_a_course_adds_up_what_is_paid_and_counts_what_was_trained_to_its_end() 
     found = course_of(steps, BOX)
     assert found.paid == {"time": [5.0, 9.0, 12.0], "epochs": [2, 12, 22], "work": [200, 1200, 11200]}
     assert found.volume == pytest.approx([0.0, 0.25, 0.25])
+    assert found.lowest == [1.0, 0.45, 0.45]
+    assert (found.lowest_at(11, "epochs"), found.lowest_at(12, "epochs")) == (1.0, 0.45)
     assert found.paid_for(0.2, "epochs") == 12
     assert found.paid_for(0.3, "epochs") == math.inf
     assert found.volume_at(11, "epochs") == 0

@@ -185,7 +185,7 @@ def test_a_simulation_ends_after_its_trials() -> None:
 
 def test_a_gap_is_closed_from_random_search_to_all_that_there_is() -> None:
     def ended(volume: float) -> list[Simulated]:
-        return [Simulated(Course({"time": [1.0], "epochs": [1.0], "work": [1.0]}, [volume]), 0, 0)]
+        return [Simulated(Course({"time": [1.0], "epochs": [1.0], "work": [1.0]}, [volume], [0.1]), 0, 0)]
 
     rows = front._gaps({"random": ended(0.4), "tpe": ended(0.55)}, 0.6)
     assert [round(row["closed"], 2) for row in rows] == [0, 0.75, 1]
