@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from math import prod
 
 from pure_nas.space.architecture import Architecture, Block
@@ -35,16 +35,45 @@ class LayerCost(Cost):
 
 def cost_of(architecture: Architecture) -> Cost:
     """Parameters and flops of `architecture`, exactly as fvcore counts them, in well under a millisecond."""
-    counted = [(layer, 1) for layer in (*_stem(architecture), *_classifier(architecture))]
-    for block, occurrences in architecture.distinct_blocks():
-        counted += ((layer, occurrences) for layer in _block(block))
-    return total_cost(counted)
+    return CountedOnce()(architecture)
 
 
-def total_cost(parts: Sequence[tuple[Cost, int]]) -> Cost:
+class CountedOnce:
+    """`cost_of` for many architectures, in a tenth of the time: what they have in common is counted once."""
+
+    def __init__(self) -> None:
+        self._counted: dict[tuple[object, ...], Cost] = {}
+
+    def __call__(self, architecture: Architecture) -> Cost:
+        shared = tuple(getattr(architecture, name) for name in _SHARED)
+        ends = (*shared, len(architecture.units))
+        if ends not in self._counted:
+            layers = (*_stem(architecture), *_classifier(architecture))
+            self._counted[ends] = total_cost([(layer, 1) for layer in layers])
+        parts = [(self._counted[ends], 1)]
+        for stage, index, occurrences in architecture.distinct_places():
+            block = (*shared, stage, index == 0, architecture.units[stage][index])
+            if block not in self._counted:
+                layers = _block(architecture.block(stage, index))
+                self._counted[block] = total_cost([(layer, 1) for layer in layers])
+            parts.append((self._counted[block], occurrences))
+        return total_cost(parts)
+
+
+_SHARED = tuple(name for name in Architecture.model_fields if name not in ("units", "threshold_init"))
+"""What decides, with its place and unit, what a block costs."""
+
+
+def total_cost(parts: Iterable[tuple[Cost, int]]) -> Cost:
     """The cost of all parts together, each as often as it occurs."""
-    names = (field.name for field in fields(Cost))
-    return Cost(**{name: sum(getattr(part, name) * occurrences for part, occurrences in parts) for name in names})
+    params = macs = norm = elementwise = pooling = 0
+    for part, occurrences in parts:
+        params += part.params * occurrences
+        macs += part.macs * occurrences
+        norm += part.norm * occurrences
+        elementwise += part.elementwise * occurrences
+        pooling += part.pooling * occurrences
+    return Cost(params=params, macs=macs, norm=norm, elementwise=elementwise, pooling=pooling)
 
 
 def layer_costs(architecture: Architecture) -> Iterator[LayerCost]:

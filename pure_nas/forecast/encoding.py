@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pure_nas.cost.layers import cost_of
+from pure_nas.cost.layers import CountedOnce
 from pure_nas.forecast.variation import Point, random_point
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.search_space import SearchSpace
 
 Floats = NDArray[np.float64]
 
-OVERHEAD = 1e6
-"""FLOPs of an image in the time that a training step of 64 takes besides its network's: measured on one thread."""
 _CELLS = 512
 _SAMPLE = 256
 _ABSENT = " "
@@ -36,7 +34,7 @@ class Encoding:
     def __init__(self, space: SearchSpace, costs: Sequence[str]) -> None:
         self.space = space
         self._cost, self._n_costs = attrgetter(*costs), len(costs)
-        self._costs: dict[Architecture, Floats] = {}
+        self._counted = CountedOnce()
         rng = np.random.default_rng(0)
         points = [random_point(space, rng) for _ in range(_SAMPLE)]
         self._numbers = _numbers(points)
@@ -48,7 +46,7 @@ class Encoding:
             self._mean, self._std = np.nanmean(values, 0), np.nanstd(values, 0)
         self._used = np.flatnonzero(self._std > 1e-9)
         extremes = [*space.smallest_architectures(), *space.largest_architectures()]
-        costs_of = np.log([self._cost_of(each) for each in extremes])
+        costs_of = np.array([self._logs(each) for each in extremes])
         low, high = costs_of.min(0), costs_of.max(0)
         self.cells = _cells(low, high)
         """(K, costs): places spread evenly over what networks of the space can cost, as logarithms."""
@@ -59,10 +57,6 @@ class Encoding:
         """(n, costs), as logarithms."""
         return np.array([self._logs(point.candidate.architecture) for point in points]).reshape(-1, self._n_costs)
 
-    def training_costs(self, points: Sequence[Point]) -> Floats:
-        """(n,), as logarithms: of an image, with what its training takes whatever the network."""
-        return np.log([cost_of(point.candidate.architecture).flops + OVERHEAD for point in points])
-
     def features(self, points: Sequence[Point]) -> Floats:
         """(n, features)"""
         values = self._values([self._features(point) for point in points])
@@ -70,13 +64,7 @@ class Encoding:
         return np.where(np.isnan(rows), 0.0, rows)
 
     def _logs(self, architecture: Architecture) -> Floats:
-        found = self._costs.get(architecture)
-        if found is None:
-            found = self._costs[architecture] = np.log(self._cost_of(architecture))
-        return found
-
-    def _cost_of(self, architecture: Architecture) -> Floats:
-        return np.atleast_1d(np.array(self._cost(cost_of(architecture)), dtype=np.float64))
+        return np.log(np.atleast_1d(np.array(self._cost(self._counted(architecture)), dtype=np.float64)))
 
     def _values(self, rows: Sequence[Mapping[str, float]]) -> Floats:
         values = [[row.get(name, other) for name, other in self._usual.items()] for row in rows]

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 from scipy.special import ndtr, ndtri
 
 from pure_nas.analysis import pareto
 from pure_nas.forecast.encoding import Encoding
-from pure_nas.forecast.gaussian_process import GaussianProcess, Hyperparameters, matern, on_one_thread
+from pure_nas.forecast.gaussian_process import GaussianProcess, Hyperparameters, on_one_thread
 from pure_nas.forecast.variation import Point
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ class Forecaster:
             size = math.ceil(size * _FIT_GROWTH)
         if (size, weight) not in self._fitted:
             first = self.after(known[:size])
-            y, variances = first.targets_by_all_curves
+            y, variances = first.targets
             self._fitted[size, weight] = Hyperparameters.fitted(first.features, y - weight * first.expected, variances)
         return self._fitted[size, weight]
 
@@ -162,9 +161,7 @@ class Forecast:
         self._processes: dict[float, GaussianProcess] = {}
         self.encoding, self.worst = of.encoding, of.worst
         complete = [each for each in known if each.complete]
-        whole = [each for each in complete if len(each.errors) == of.epochs]
-        self.curves = np.array([self._logs(each.errors) for each in whole])
-        self._of_curves = [each.point for each in whole]
+        self.curves = np.array([self._logs(each.errors) for each in complete if len(each.errors) == of.epochs])
         self._costs = of.encoding.costs([each.point for each in complete])
         self._errors = np.array([self._final(each) for each in complete], dtype=np.float64)
 
@@ -196,14 +193,7 @@ class Forecast:
     @cached_property
     def targets(self) -> tuple[Floats, Floats]:
         """Logarithms of final errors (n,), and the variances of those that are promises."""
-        rows = self.features[:, None, :]
-        pairs = [self._target(each, row) for each, row in zip(self._known, rows, strict=True)]
-        return np.array([mean for mean, _ in pairs]), np.array([variance for _, variance in pairs])
-
-    @property
-    def targets_by_all_curves(self) -> tuple[Floats, Floats]:
-        """The same, where those that are promises do not depend on what a candidate is like."""
-        pairs = [self._target(each, None) for each in self._known]
+        pairs = [self._target(each) for each in self._known]
         return np.array([mean for mean, _ in pairs]), np.array([variance for _, variance in pairs])
 
     @property
@@ -239,15 +229,15 @@ class Forecast:
             return {}
         cheaper = (self._costs <= self.encoding.costs([point])).all(1)
         bar = math.log(min([*self._errors[cheaper], self._of.worst]) + self._of.resolution)
-        expected, precision, features = 0.0, 0.0, self.encoding.features([point])
+        expected, precision = 0.0, 0.0
         if self.ready:
             # By the trials of this search alone: with earlier ones more stops were wrong (docs/design.md).
-            mean, variance = self._process(0.0).predict(features)
+            mean, variance = self._process(0.0).predict(self.encoding.features([point]))
             precision = 1 / (float(variance[0]) + self._of.hyperparameters(self._known).noise)
             expected = float(mean[0])
         found: dict[int, float] = {}
         for epoch in rungs(self._of.epochs):
-            promise = self._promise(epoch, features)
+            promise = self._promise(epoch)
             # The precision-weighted mean of what model and curve say, solved for the curve.
             total = precision + 1 / promise.variance
             most = bar - float(ndtri(chance)) / math.sqrt(total)
@@ -289,47 +279,17 @@ class Forecast:
             self._processes[weight] = GaussianProcess(found, self.features, y - weight * self.expected, variances)
         return self._processes[weight]
 
-    def _target(self, trial: Known, features: Floats | None) -> tuple[float, float]:
+    def _target(self, trial: Known) -> tuple[float, float]:
         if trial.complete or not trial.errors:
             return math.log(self._final(trial) + self._of.resolution), 0.0
-        promise = self._promise(len(trial.errors), features)
+        promise = self._promise(len(trial.errors))
         return float(self._logs(trial.errors)[-1]) + promise.mean, promise.variance
 
-    def _promise(self, epoch: int, features: Floats | None) -> Promise:
-        """What curves promise to the one at `features` (1, features)."""
+    def _promise(self, epoch: int) -> Promise:
         gains = self.curves[:, -1] - self.curves[:, epoch - 1] if len(self.curves) else np.zeros(0)
         mean = float(gains.mean()) if len(gains) else -1.0
         squares = float(((gains - mean) ** 2).sum()) + _PRIOR_CURVES * _PRIOR_SPREAD**2 * (1 - epoch / self._of.epochs)
-        variance = squares / (len(gains) + _PRIOR_CURVES)
-        off, share = 0.0, 0.0
-        if features is not None and self.ready and len(gains) >= FEWEST_CURVES:
-            off, share = self._explained((gains - mean) / math.sqrt(variance), features)
-        return Promise(mean + off * math.sqrt(variance), variance * (1 - share + 1 / (len(gains) + 1)))
-
-    def _explained(self, gains: Floats, features: Floats) -> tuple[float, float]:
-        """What candidates that are alike gained, standardised, and the share of the variance that it explains."""
-        alike, scales = self._alike, self._of.hyperparameters(self._known).scales
-        cross = matern(features / scales, self._curve_features / scales)[0]
-        best = (-math.inf, 0.0, 0.0)
-        for share in self.shares:
-            root = np.linalg.cholesky(share * alike + (1 - share) * np.eye(len(gains)))
-            weights = solve_triangular(root, gains, lower=True)
-            likelihood = -0.5 * float(weights @ weights) - float(np.log(np.diag(root)).sum())
-            if likelihood > best[0]:
-                across = share * solve_triangular(root, cross, lower=True)
-                best = likelihood, float(across @ weights), float(across @ across)
-        return best[1:]
-
-    shares: tuple[float, ...] = (0.0, 0.3, 0.6, 0.9)
-
-    @cached_property
-    def _curve_features(self) -> Floats:
-        return self.encoding.features(self._of_curves)
-
-    @cached_property
-    def _alike(self) -> Floats:
-        rows = self._curve_features / self._of.hyperparameters(self._known).scales
-        return matern(rows, rows)
+        return Promise(mean, squares / (len(gains) + _PRIOR_CURVES) * (1 + 1 / (len(gains) + 1)))
 
     def _logs(self, errors: Sequence[float]) -> Floats:
         values = np.array(errors, dtype=np.float64)

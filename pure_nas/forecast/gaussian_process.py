@@ -106,14 +106,11 @@ class GaussianProcess:
 
     def _kernel(self, a: Floats, b: Floats) -> Floats:
         a, b = a / self._of.scales, b / self._of.scales
-        return np.asarray(self._of.signal * matern(a, b) + self._of.linear * (a @ b.T))
-
-
-def matern(a: Floats, b: Floats) -> Floats:
-    """(n, m): correlations by a Matern 5/2 kernel between `a` (n, features) and `b` (m, features), scaled by 1."""
-    squares = np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None, :] - 2 * a @ b.T, 0.0)
-    distance = np.sqrt(5 * squares)
-    return np.asarray((1 + distance + distance**2 / 3) * np.exp(-distance))
+        dot = a @ b.T
+        squares = np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None, :] - 2 * dot, 0.0)
+        distance = np.sqrt(5 * squares)
+        matern = self._of.signal * (1 + distance + distance**2 / 3) * np.exp(-distance)
+        return np.asarray(matern + self._of.linear * dot)
 
 
 def on_one_thread(call: Callable[_P, _T]) -> Callable[_P, _T]:

@@ -40,7 +40,7 @@ def propose(
         return pool[int(order[int(_ladder(number) * len(pool))])]
     pool = _pool(forecast, taken, rng)
     prospects = forecast.prospects(pool, running if prior is not None else ())
-    return pool[_most_promising(prospects, encoding.training_costs(pool))]
+    return pool[_most_promising(prospects, encoding.costs(pool))]
 
 
 @on_one_thread
@@ -52,7 +52,7 @@ def likely_growth(forecast: Forecast, trials: int, taken: Callable[[Point], bool
     if not forecast.ready:
         return 1.0
     pool, encoding = _pool(forecast, taken, rng), forecast.encoding
-    prospects, costs, growth = forecast.prospects(pool), encoding.training_costs(pool), 0.0
+    prospects, costs, growth = forecast.prospects(pool), encoding.costs(pool), 0.0
     for _ in range(min(trials, len(pool))):
         falls = prospects.taken(_most_promising(prospects, costs))
         growth += float(falls @ encoding.volumes) / forecast.worst
@@ -74,7 +74,7 @@ def _pool(forecast: Forecast, taken: Callable[[Point], bool], rng: np.random.Gen
 
 
 def _most_promising(prospects: Prospects, costs: Floats) -> int:
-    return int(np.argmax(np.log(np.maximum(prospects.gain, 1e-300)) - _COST_POWER * costs))
+    return int(np.argmax(np.log(np.maximum(prospects.gain, 1e-300)) - _COST_POWER * costs[:, 0]))
 
 
 def _new(points: Iterable[Point], taken: Callable[[Point], bool]) -> list[Point]:

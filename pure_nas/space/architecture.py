@@ -264,16 +264,21 @@ class Architecture(DescribedDocument):
         """The residual blocks in the order in which they run."""
         for stage, names in enumerate(self.units):
             for index in range(len(names)):
-                yield self._block(stage, index)
+                yield self.block(stage, index)
 
     def distinct_blocks(self) -> Iterator[tuple[Block, int]]:
         """One block of each shape and unit, and how often it occurs: what counting needs of a deep network."""
-        for stage, names in enumerate(self.units):
-            yield self._block(stage, 0), 1
-            for name, occurrences in Counter(names[1:]).items():
-                yield self._block(stage, names.index(name, 1)), occurrences
+        return ((self.block(stage, index), occurrences) for stage, index, occurrences in self.distinct_places())
 
-    def _block(self, stage: int, index: int) -> Block:
+    def distinct_places(self) -> Iterator[tuple[int, int, int]]:
+        """The same by their places: stage, index in it, and how often."""
+        for stage, names in enumerate(self.units):
+            yield stage, 0, 1
+            for name, occurrences in Counter(names[1:]).items():
+                yield stage, names.index(name, 1), occurrences
+
+    def block(self, stage: int, index: int) -> Block:
+        """The residual block at a place."""
         unit = get_unit(self.units[stage][index])
         halves = index == 0 and stage > 0
         stride, out_size = 2 if halves else 1, self.stage_sizes[stage]

@@ -89,7 +89,8 @@ class Walk:
 
     def candidate(self) -> Candidate:
         architecture = self._architecture()
-        return Candidate(architecture, self._recipe([k for k in PARAMETER_KINDS if k in architecture.parameter_kinds]))
+        kinds = architecture.parameter_kinds
+        return Candidate(architecture, self._recipe([kind for kind in PARAMETER_KINDS if kind in kinds]))
 
     def _one(self, path: str, axis: Axis[Any]) -> Any:
         return self._shared(path, axis, [path])[0]

@@ -8,10 +8,11 @@ import sys
 import pytest
 import torch
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from small_architectures import small_architectures
 
 from pure_nas.cost.fvcore_count import count, count_architecture
-from pure_nas.cost.layers import cost_of, layer_costs
+from pure_nas.cost.layers import CountedOnce, cost_of, layer_costs, total_cost
 from pure_nas.nn.network import build
 from pure_nas.space.architecture import Architecture
 
@@ -56,6 +57,15 @@ def test_every_layer_is_named_and_shaped_as_in_the_network(architecture: Archite
             assert layer.params == sum(each.numel() for each in network.get_submodule(layer.name).parameters())
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.lists(small_architectures(), min_size=2, max_size=6))
+def test_counting_what_networks_share_once_changes_nothing(architectures: list[Architecture]) -> None:
+    counted = CountedOnce()
+    found = [counted(each) for each in (*architectures, *reversed(architectures))]
+    alone = [total_cost((layer, 1) for layer in layer_costs(each)) for each in architectures]
+    assert found == [*alone, *reversed(alone)]
+
+
 def test_pure20_has_the_known_parts() -> None:
     cost = cost_of(Architecture.named("pure20"))
     assert (cost.params, cost.macs, cost.norm) == (272_483, 40_813_184, 401_408)
@@ -96,7 +106,7 @@ def test_known_networks_have_the_known_macs_and_sizes(depth: int, known: tuple[f
 def test_spaces_and_the_closed_form_need_no_pytorch() -> None:
     code = """
 import sys
-from pure_nas.cost.layers import cost_of, layer_costs
+from pure_nas.cost.layers import CountedOnce, cost_of, layer_costs, total_cost
 from pure_nas.space.catalogue import SPACES, load_space
 for name in SPACES.places:
     for architecture in load_space(name).smallest_architectures():
