@@ -177,16 +177,21 @@ def supernet(table: Table, data: Dataset, candidates: int, epochs: int) -> list[
     net.train(every, data, epochs)
     chosen = np.random.default_rng(1).permutation(len(every))[:candidates]
     places = [list(groups.values())[index] for index in chosen]
-    final, first = (
-        np.array([np.exp(np.log(table.errors[s, each, -1] + 1e-3).mean()) for each in places]) for s in (-1, 0)
-    )
+    first, final = (np.array([_usual(table.errors[seed, each, -1]) for each in places]) for seed in (0, -1))
+    twice = np.isfinite(final)
+    final = np.where(twice, final, first)  # a sampled table has further seeds of some candidates alone
     flops = np.array([table.flops[each[0]] for each in places])
     errors = np.array([net.error(every[index], data) for index in chosen])
     return [
         _row(f"shared weights, {epochs} epochs", errors, final, flops),
-        _row("another seed at the end, as recorded", first, final, flops),
+        _row("another seed at the end, as recorded", first[twice], final[twice], flops[twice]),
         {"what": "flops alone", "tau": tau(-flops, final, flops)},
     ]
+
+
+def _usual(errors: Floats) -> float:
+    """Their geometric mean."""
+    return float(np.exp(np.log(errors + 1e-3).mean()))
 
 
 def _row(name: str, errors: Floats, final: Floats, flops: Floats) -> Row:

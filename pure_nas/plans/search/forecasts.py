@@ -140,15 +140,11 @@ def _teaches(record: TrialRecord) -> bool:
 
 def forecasts_of(run: RunDirectory, settings: Mapping[str, Any], results: Results) -> Forecasts | None:
     """The forecasts of a search that is read from its folder; None where its settings do not say what these need."""
-    space, images = settings.get("search_space"), settings.get("data") or {}
-    if not space or not images.get("validation"):
+    images = settings.get("data") or {}
+    if not settings.get("search_space") or not images.get("validation"):
         return None
-    of_run = {name: settings[name] for name in ("trials", "epochs", "batch_size") if name in settings}
     try:
-        with faults_explained(SearchSpace, "the space of the run"):
-            found = SearchSpace.model_validate({**space, "run": of_run})
-        shape = {name: images[name] for name in ("in_chans", "image_size")}
-        found = found.with_images(**shape, num_classes=len(images["classes"]))
+        found = space_of(settings)
     except ConfigError:  # such as a unit of a package that is not installed here
         return None
     return Forecasts(
@@ -160,3 +156,13 @@ def forecasts_of(run: RunDirectory, settings: Mapping[str, Any], results: Result
         seed=settings.get("seed", 0),
         warm_start=WarmStart.read(run, found) if settings.get("warm_start") else None,
     )
+
+
+def space_of(settings: Mapping[str, Any]) -> SearchSpace:
+    """The space of a search, by its run.toml; `ConfigError` where that has none, or nothing here knows a unit of it."""
+    of_run = {name: settings[name] for name in ("trials", "epochs", "batch_size") if name in settings}
+    images = settings.get("data") or {}
+    with faults_explained(SearchSpace, "the space of the run"):
+        found = SearchSpace.model_validate({**(settings.get("search_space") or {}), "run": of_run})
+    shape = {name: images[name] for name in ("in_chans", "image_size") if name in images}
+    return found.with_images(**shape, num_classes=len(images["classes"])) if "classes" in images else found

@@ -1,0 +1,147 @@
+"""A run that came to harm: what is wrong is found, and mended, or it is said why it cannot be."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from damage import damaged
+from studies import Study, contents, invoke, json_in
+
+from pure_nas.plans import doctor
+from pure_nas.run.directory import RunDirectory
+from pure_nas.run.search_results import load_results
+
+MOST = 6
+TRIAL = ("result.json", "architecture.json", "recipe.json", "metrics.jsonl", "weights.safetensors", "hits.json")
+
+
+@pytest.fixture(scope="module")
+def sound(finished: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return finished.copied(tmp_path_factory.mktemp("sound"))
+
+
+def values(run: Path) -> dict[int, Any]:
+    return {each.number: (each.state, each.objectives) for each in load_results(RunDirectory(run)).trials}
+
+
+def put(path: Path, content: bytes | None) -> None:
+    path.unlink()
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+
+
+def test_nothing_is_wrong_with_a_sound_run(sound: Study) -> None:
+    answer = invoke("doctor", sound.run).done()
+    assert "Nothing is wrong with it." in answer.stdout
+    assert invoke("doctor", sound.run, "--json").done().json["findings"] == []
+
+
+@pytest.mark.parametrize("name", ["state.json", "environment.json", *(f"trials/0001/{each}" for each in TRIAL)])
+def test_whatever_happened_to_a_file_is_mended(sound: Study, tmp_path: Path, name: str) -> None:
+    found_any = 0
+    good = sound.run / name
+    for place, (kind, content) in enumerate(damaged(good, MOST)):
+        run = Path(shutil.copytree(sound.run, tmp_path / str(place)))
+        put(run / name, content)
+        before = contents(run)
+        directory = RunDirectory(run)
+        findings = doctor.examine(directory)
+        assert contents(run) == before, kind  # to look changes nothing
+        found_any += any(each.harms for each in findings)
+        backup = doctor.repair(directory, findings)
+        assert not [each for each in doctor.examine(directory) if each.harms and each.repairable], kind
+        if content is not None and backup is not None and (backup / name).exists():
+            assert (backup / name).read_bytes() == content
+        # What is left can be read: all trials but the one that was damaged, with their values.
+        left = values(run)
+        assert {number: left[number] for number in left} == {number: values(sound.run)[number] for number in left}, kind
+        assert set(values(sound.run)) - set(left) <= {1}, kind
+        shutil.rmtree(run)
+    assert found_any >= 8
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("trials/0001/result.json", b"{"),
+        ("trials/0001/architecture.json", b""),
+        ("trials/0001/weights.safetensors", b"xx"),
+        ("trials/0000/metrics.jsonl", b""),
+        ("study.db", b"no database"),
+        ("study.db", None),
+    ],
+)
+def test_a_mended_search_ends_as_if_nothing_had_happened(study: Study, name: str, content: bytes | None) -> None:
+    right = values(study.run)
+    put(study.run / name, content)
+    assert invoke("doctor", study.run).code == 1
+    answer = invoke("doctor", study.run, "--repair")
+    assert "Repaired. What was moved is in" in answer.stdout
+    study.go("--time", "1h").done()
+    assert values(study.run) == right
+    assert invoke("doctor", study.run).code == 0
+
+
+def test_a_trial_whose_folder_is_gone_is_trained_again(study: Study) -> None:
+    right = values(study.run)
+    shutil.rmtree(study.run / "trials" / "0000")
+    answer = invoke("doctor", study.run)
+    assert "0000 is missing, but the study has later trials" in " ".join(answer.stdout.split())
+    invoke("doctor", study.run, "--repair").done()
+    study.go("--time", "1h").done()
+    assert values(study.run) == right
+
+
+def test_what_only_its_owner_can_restore_is_said(study: Study) -> None:
+    (study.run / "run.toml").write_bytes(b"x")
+    answer = invoke("doctor", study.run, "--repair", "--json")
+    assert answer.code == 1
+    (left,) = answer.json["left"]
+    assert (left["repairable"], "restore a good copy" in left["remedy"]) == (False, True)
+
+
+def test_a_run_that_is_in_use_is_left_alone(study: Study) -> None:
+    with RunDirectory(study.run).locked():
+        assert "is in use" in invoke("doctor", study.run, "--repair").refusal(1)
+
+
+def test_what_a_kill_left_is_put_away(study: Study) -> None:
+    stray = study.run / "trials" / "0001" / ".result.json.0123abcd"
+    stray.write_text("{")
+    (study.run / "owner.json").write_text("{}")
+    (study.run / "trials" / "0001" / "checkpoint.pt").write_bytes(b"")
+    answer = invoke("doctor", study.run, "--repair", "--json").done()
+    assert [each["harms"] for each in answer.json["findings"]] == [False] * 3
+    assert answer.json["left"] == []
+    assert not stray.exists()
+    backup = Path(answer.json["backup"])
+    assert (backup / "trials" / "0001" / "checkpoint.pt").exists()
+    assert len(json_in(backup / "findings.json")["findings"]) == 2
+
+
+def test_a_study_that_disagrees_with_its_folders_is_rebuilt(study: Study) -> None:
+    right = values(study.run)
+    other = json.loads((study.run / "trials" / "0000" / "result.json").read_text())
+    assert other["state"] == "complete"
+    with sqlite3.connect(study.run / "study.db") as database:
+        database.execute("UPDATE trial_values SET value = 0.123 WHERE objective = 0")
+    database.close()
+    answer = invoke("doctor", study.run)
+    assert "The study has other values for trial 0 than its result.json" in " ".join(answer.stdout.split())
+    invoke("doctor", study.run, "--repair").done()
+    study.go("--time", "1h").done()
+    assert values(study.run) == right
+
+
+def test_a_full_disk_is_foreseen(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage: Callable[..., Any] = lambda _: shutil._ntuple_diskusage(10, 9, 1)  # noqa: E731
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    assert "too little for 10 more trials" in " ".join(invoke("doctor", study.run).done().stdout.split())
