@@ -47,8 +47,10 @@ def _explaining(parse: Callable[[str], object]) -> Callable[[str], object]:
 argument = partial(option, of=typer.Argument)
 
 
-def _expand(path: Path | None) -> Path | None:
+def _expand(path: Path | list[Path] | None) -> Path | list[Path] | None:
     """Of every path: shells leave a ~ that stands behind an equals sign or in quotes."""
+    if isinstance(path, list):
+        return [expanded(each) for each in path]
     return None if path is None else expanded(path)
 
 

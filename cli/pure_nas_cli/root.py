@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from pure_nas.errors import PureNasError, RunError, reason
 from pure_nas.process_state import claim_process
+from pure_nas_cli.commands.runs import runs
 from pure_nas_cli.console import print_anything, stderr, stdout
 from pure_nas_cli.interrupts import INTERRUPTED, interruptible
 from pure_nas_cli.options import HELP
@@ -77,6 +78,7 @@ NAMES = (
 """Of the commands, in the order of the help; each is the function of its module."""
 for name in NAMES:
     app.command(help=HELP[name]["help"])(getattr(import_module(f"pure_nas_cli.commands.{name}"), name))
+app.add_typer(runs, name="runs")
 
 
 class _Notices(logging.Handler):
