@@ -25,7 +25,7 @@ from pure_nas.plans.experiment.session import ExperimentSettings
 from pure_nas.plans.race import run_race, settings_of_race
 from pure_nas.plans.search import session as searching
 from pure_nas.plans.search.samplers import OptunaSampler, SamplerChoice
-from pure_nas.plans.search.settings import AnyLimits, AnyObjective, AnySpace, settings_for
+from pure_nas.plans.search.settings import AnyLimits, AnyObjective, AnySpace, KeptWeights, settings_for
 from pure_nas.quantities import seconds_of, share_of
 from pure_nas.report import write_race_report
 from pure_nas.run.images import Split, WantedImages
@@ -58,6 +58,7 @@ def search(
     baselines: bool = True,
     early_stopping: bool = True,
     until_flat: bool = False,
+    keep_weights: KeptWeights = "all",
     lag: Count = 4,
     warm_start: AnyPath | Sequence[AnyPath] = (),
     storage: str | None = None,
@@ -92,6 +93,7 @@ def search(
         early_stopping: stop trials that could hardly reach the front, where the costs that are minimised are known
             before a training (flops, params).
         until_flat: end before `trials` where further ones are likely to bring little.
+        keep_weights: "front" removes those of trials that others beat; they can be trained again.
         lag: number of trials just before one on which it does not depend, so that the number of workers, up to this,
             changes nothing.
         warm_start: folders of earlier searches of the same images, whose trials in this space are used.
@@ -131,6 +133,7 @@ def search(
             baselines=baselines,
             early_stopping=early_stopping,
             until_flat=until_flat,
+            keep_weights=keep_weights,
             lag=lag,
             warm_start=warm_start,
             storage=storage,

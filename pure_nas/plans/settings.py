@@ -24,7 +24,7 @@ from pure_nas.workers.worker_main import Load
 
 _MAY_DIFFER = frozenset(
     {"study", "experiment", "trials", "seeds", "time_seconds", "device", "workers", "machine", "data_dir"}
-    | {"until_flat", "confirm"}
+    | {"until_flat", "keep_weights", "confirm"}
     | {"dataset", "dataset_replaced", "space"}
 )
 """Settings that decide nothing. Of dataset and space they are names: images and axes are compared themselves."""

@@ -92,6 +92,7 @@ class Settings(RunFile):
     baselines: bool | None = None
     early_stopping: bool | None = None
     until_flat: bool | None = None
+    keep_weights: Literal["all", "front"] | None = None
     lag: Count | None = None
     warm_start: list[str] | None = None
     storage: str | None = None

@@ -377,7 +377,15 @@ class SearchPlan(Plan[TrialRecord | Restored | Confirmed]):
         folder.finish({"schema": SCHEMA, "number": asked.number, **result})
         record = self._read(asked.number)
         self.study.tell(record)
+        self._drop_weights()
         return record
+
+    def _drop_weights(self) -> None:
+        """Of trials that others beat, where those of the front alone are kept."""
+        if self.settings.keep_weights == "front":
+            front = {trial.trained for group in self.results.groups for trial in group}
+            for number in self._records.keys() - front:
+                self.run.trial(number).weights.unlink(missing_ok=True)
 
     def _read(self, number: int) -> TrialRecord:
         record = read_trial(self.run.trial(number), self.settings.objectives)

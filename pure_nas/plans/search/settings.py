@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from pure_nas.data.sources.own import AnyDataset, dataset_name
 from pure_nas.data.sources.registry import dataset_names
@@ -27,6 +27,13 @@ AnyLimits: TypeAlias = "Limits | Mapping[str, float | str | None] | None"
 AnyObjective = str | Metric | Callable[..., float]
 
 
+KeptWeights = Literal["all", "front"]
+_AS_THEY_ARE = (
+    *("sampler", "seed", "device", "workers", "baselines", "early_stopping", "until_flat", "keep_weights", "lag"),
+)
+"""Settings that run.toml has as they are."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings(ImageSettings):
     """Everything that decides a search."""
@@ -44,6 +51,7 @@ class SearchSettings(ImageSettings):
     baselines: bool = True
     early_stopping: bool = True  # where costs are known before a training
     until_flat: bool = False  # end before `trials` where further ones are likely to bring little
+    keep_weights: KeptWeights = "all"  # or of the front alone: others are removed once something beats them
     lag: int | None = (
         4  # trials before one that it does not follow from; None: it follows from what has ended (older runs)
     )
@@ -126,10 +134,7 @@ class SearchSettings(ImageSettings):
             "objectives": list(self.objectives),
             "metrics": [name for name in self.objectives if name in METRICS.names] or None,
             "limits": dict(self.limits.given),
-            **{
-                name: getattr(self, name)
-                for name in ("sampler", "seed", "device", "workers", "baselines", "early_stopping", "until_flat", "lag")
-            },
+            **{name: getattr(self, name) for name in _AS_THEY_ARE},
             "warm_start": list(self.warm_start) or None,
             "storage": without_password(self.storage) if self.storage else None,
             "data_dir": absolute(self.data_dir) if self.data_dir else None,

@@ -118,3 +118,19 @@ def test_a_move_that_was_cut_short_is_finished(
     assert again().restored == []
     assert trial.has_its_weights
     assert not (out / "study" / "restored").exists()
+
+
+def test_weights_of_the_front_alone_are_kept_where_that_is_asked_for(
+    tiny: Settings, searched: Path, tmp_path: Path
+) -> None:
+    run_search(tiny(trials=5, keep_weights="front"), tmp_path)
+    run = RunDirectory(tmp_path / "study")
+    results = results_of(tmp_path)
+    front = {trial.trained for group in results.groups for trial in group}
+    kept = {each.number for each in results.trials if run.trial(each.number).weights.exists()}
+    assert kept == front
+    assert len(front) < len(results.complete)
+    assert [each.objectives for each in results.trials] == [each.objectives for each in results_of(searched).trials]
+    heard = Heard()  # another rule when it resumes; nothing is missed
+    run_search(tiny(trials=5), tmp_path, heard)
+    assert heard.restored == []
