@@ -10,7 +10,7 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,8 +26,27 @@ _ours = threading.Event()
 _PR_SET_PDEATHSIG = 1
 _OOM_SCORE = 500  # in thousandths of the machine's memory, which a worker process is taken to use besides its own
 
+_stops: list[Callable[[], None]] = []  # what can be asked to stop, the innermost last
+
 claim_process = _ours.set  # from now on, let this process be changed for good where that makes training faster
 is_ours = _ours.is_set
+
+
+@contextmanager
+def stoppable(ask: Callable[[], None]) -> Iterator[None]:
+    """Let `ask_to_stop` ask what runs meanwhile to stop where nothing is lost, which it does by `KeyboardInterrupt`."""
+    _stops.append(ask)
+    try:
+        yield
+    finally:
+        _stops.remove(ask)
+
+
+def ask_to_stop() -> bool:
+    """Ask what runs to stop; whether something can. It may be called by the handler of a signal."""
+    for ask in _stops[-1:]:
+        ask()
+    return bool(_stops)
 
 
 @contextmanager

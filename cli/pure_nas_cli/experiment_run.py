@@ -14,7 +14,7 @@ from pure_nas.quantities import counted, show_seconds
 from pure_nas.run.directory import RunDirectory
 from pure_nas.workers.resources import WorkerPlan
 from pure_nas_cli.console import print_json, stderr, tell, warn
-from pure_nas_cli.interrupts import INTERRUPTED
+from pure_nas_cli.interrupts import interrupted
 from pure_nas_cli.progress import ListProgress, show_classes, show_estimate
 from pure_nas_cli.run_summary import show_findings
 
@@ -80,7 +80,7 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool)
             if stopped == TIME_IS_UP or plan.failed:
                 stopped = f"stopped: {stopped}; {_RESUME}"
         except KeyboardInterrupt:
-            code = INTERRUPTED
+            code = interrupted()
         stderr.print(f"{stopped[0].upper()}{stopped[1:]}.")
         show_findings(experiment.run, as_json=as_json)
     return 1 if plan.failed and not code else code

@@ -17,7 +17,7 @@ from pure_nas.errors import PureNasError, RunError, reason
 from pure_nas.process_state import claim_process
 from pure_nas_cli.commands.runs import runs
 from pure_nas_cli.console import print_anything, stderr, stdout
-from pure_nas_cli.interrupts import INTERRUPTED, interruptible
+from pure_nas_cli.interrupts import interrupted, interruptible
 from pure_nas_cli.options import HELP
 
 _PATH_ERRORS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EROFS)
@@ -44,7 +44,7 @@ class ExplainedErrors(TyperGroup):
             raise typer.Exit(explained.exit_code) from error
         except KeyboardInterrupt as interrupt:
             stderr.print("Interrupted.")
-            raise typer.Exit(INTERRUPTED) from interrupt
+            raise typer.Exit(interrupted()) from interrupt
 
 
 def _explained(error: PureNasError | MemoryError | OSError) -> PureNasError:

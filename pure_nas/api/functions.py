@@ -59,6 +59,8 @@ def search(
     early_stopping: bool = True,
     until_flat: bool = False,
     keep_weights: KeptWeights = "all",
+    trial_timeout: float | str | None = None,
+    retries: Count = 1,
     lag: Count = 4,
     warm_start: AnyPath | Sequence[AnyPath] = (),
     storage: str | None = None,
@@ -93,6 +95,8 @@ def search(
         early_stopping: stop trials that could hardly reach the front, where the costs that are minimised are known
             before a training (flops, params).
         until_flat: end before `trials` where further ones are likely to bring little.
+        trial_timeout: how long a trial may train ("10m", or seconds); its worker is then replaced.
+        retries: how often a trial that lost its worker, or took too long, is taken up again from its checkpoint.
         keep_weights: "front" removes those of trials that others beat; they can be trained again.
         lag: number of trials just before one on which it does not depend, so that the number of workers, up to this,
             changes nothing.
@@ -134,6 +138,8 @@ def search(
             early_stopping=early_stopping,
             until_flat=until_flat,
             keep_weights=keep_weights,
+            trial_timeout=None if trial_timeout is None else seconds_of(trial_timeout),
+            retries=retries,
             lag=lag,
             warm_start=warm_start,
             storage=storage,

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pure_nas.files import require_in_place
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.plan import Listener, Plan, R
+from pure_nas.process_state import stoppable
 from pure_nas.run.directory import RunDirectory
 from pure_nas.workers import Ended, EpochDone, Event, Executor, Job, Started, WorkerLost
 from pure_nas.workers.resources import Resources, WorkerPlan
@@ -25,6 +26,8 @@ class Driver:
         self._workers: tuple[Executor, WorkerPlan] | None = None
         self._running: dict[int, Job] = {}
         self._between_epochs: set[int] = set()
+        self._begun: set[int] = set()
+        self._asked_to_stop = False
         self._got_further = False
         self._epochs = 0
         self._training_since: float | None = None
@@ -50,7 +53,7 @@ class Driver:
 
     def go(self, plan: Plan[R], listener: Listener[R]) -> str:
         """Train until nothing is left or the time is used up, and end the workers; returns which."""
-        with closing(self):
+        with closing(self), stoppable(self._stop_soon):
             if reason := self._nothing_to_begin(plan):
                 return reason
             stopped = "an error"
@@ -74,12 +77,23 @@ class Driver:
             if not self._running:
                 return stopped or plan.finished
             self._handle(executor.next_event(), plan, listener)
+            if self._asked_to_stop and self._running.keys() & self._begun <= self._between_epochs:
+                raise KeyboardInterrupt
             if self._breaks_off():
                 return TIME_IS_UP
 
+    def _stop_soon(self) -> None:
+        """Stop as soon as everything that trains has finished an epoch and written a checkpoint."""
+        if not self._begun:
+            raise KeyboardInterrupt
+        self._asked_to_stop = True
+        self._between_epochs.clear()
+        if self._workers is not None:
+            self._workers[0].save_every_epoch()
+
     def _fill(self, executor: Executor, plan: Plan[R], listener: Listener[R]) -> str | None:
         """Give the executor as much as it can begin; says why where nothing more may."""
-        while executor.free > 0:
+        while executor.free > 0 and not self._asked_to_stop:
             require_in_place(self.run.path)
             if reason := self._nothing_to_begin(plan):
                 return reason
@@ -106,6 +120,8 @@ class Driver:
 
     def _breaks_off(self) -> bool:
         """Whether the time is up, and everything that trains has just finished an epoch."""
+        if self._asked_to_stop:
+            return False
         if not (self.budget.breaks_off and self.budget.forbids()):
             self._between_epochs.clear()
             return False
@@ -116,6 +132,7 @@ class Driver:
         self._between_epochs.discard(event.number)
         match event:
             case Started():
+                self._begun.add(event.number)
                 if self._training_since is None:
                     self._training_since = self.budget.session_seconds
                 self.run.log(f"{plan.noun(job)} started", **plan.name(job), epochs_done=event.epoch)
@@ -124,13 +141,14 @@ class Driver:
             case EpochDone():
                 self._epochs += 1
                 self._got_further = True
-                if event.metrics.epoch < job.candidate.recipe.epochs:  # after the last it is evaluated
+                if event.saved and event.metrics.epoch < job.candidate.recipe.epochs:  # after the last it is evaluated
                     self._between_epochs.add(event.number)
                 listener.epoch_done(job, event.metrics)
             case WorkerLost():
                 self.run.log("worker lost", **plan.name(job), reason=event.reason)
             case Ended():
                 del self._running[event.number]
+                self._begun.discard(event.number)
                 self._got_further |= event.outcome.state != "failed"
                 self._ended(plan.tell(job, event.outcome), plan, listener)
 

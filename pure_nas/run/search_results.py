@@ -57,6 +57,11 @@ class TrialRecord:
         return self.state != "rejected"
 
     @property
+    def out_of_memory(self) -> bool:
+        """Whether it failed for want of memory."""
+        return self.state == "failed" and self.reason.startswith("out of memory")
+
+    @property
     def label(self) -> str:
         """What it is besides a suggestion; empty where it is nothing."""
         return self.baseline or (f"as {self.source}" if self.source else "")

@@ -79,12 +79,19 @@ class Step:
     """Forward, loss, backward, clipping and update, which is never recorded. Nothing in it waits for the device."""
 
     def __init__(
-        self, network: Network, optimizer: torch.optim.SGD, recipe: Recipe, device: torch.device, execution: Execution
+        self,
+        network: Network,
+        optimizer: torch.optim.SGD,
+        recipe: Recipe,
+        device: torch.device,
+        execution: Execution,
+        parts: int = 1,
     ) -> None:
         self._network = network
         self._optimizer = optimizer
         self._recipe = recipe
         self._device = device
+        self._parts = parts  # of a batch, computed one after the other, which takes less memory
         self._auto = execution == "auto" and device.type == "cuda"
         self._recorded = execution == "recorded" or (device.type == "cuda" and execution != "eager")
         self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
@@ -103,7 +110,8 @@ class Step:
     @property
     def kind(self) -> str:
         """How steps are carried out, for records."""
-        return f"compiled, {self._mode}" if self._compiled else self._mode
+        how = f"compiled, {self._mode}" if self._compiled else self._mode
+        return how if self._parts == 1 else f"{how}, batches in {self._parts} parts"
 
     def uncompiled(self) -> AbstractContextManager[None]:
         """A context in which the network runs eagerly: what occurs once per epoch is not worth compiling."""
@@ -148,17 +156,27 @@ class Step:
     def _compute(self, images: Tensor, labels: Tensor) -> BatchScore:
         self._optimizer.zero_grad()
         odd = images.shape != self._shape
-        with self.uncompiled() if odd else nullcontext(), autocast(self._device):
-            logits = self._network(images)
-        logits = logits.float()
-        loss = F.cross_entropy(logits, labels, label_smoothing=self._recipe.label_smoothing)
-        loss.backward()  # type: ignore[no-untyped-call]
+        with self.uncompiled() if odd else nullcontext():
+            scores = [
+                self._gradients(*part, share=len(part[1]) / len(labels))
+                for part in zip(images.chunk(self._parts), labels.chunk(self._parts), strict=True)
+            ]
         for parameter in self._parameters:
             if parameter.grad is None:
                 # A layer that was skipped; the fused update takes all parameters of a kind or none.
                 parameter.grad = torch.zeros_like(parameter)
         if self._recipe.gradient_clip_norm is not None:
             nn.utils.clip_grad_norm_(self._parameters, self._recipe.gradient_clip_norm)
+        return scores[0] if len(scores) == 1 else BatchScore(*map(sum, zip(*scores, strict=True)))
+
+    def _gradients(self, images: Tensor, labels: Tensor, share: float) -> BatchScore:
+        """Add the gradients of a part of a batch, by its share of it."""
+        with autocast(self._device):
+            logits = self._network(images)
+        logits = logits.float()
+        loss = F.cross_entropy(logits, labels, label_smoothing=self._recipe.label_smoothing)
+        loss = loss if share == 1 else loss * share
+        loss.backward()  # type: ignore[no-untyped-call]
         return BatchScore(loss.detach(), (logits.detach().argmax(1) == labels).sum())
 
     def _compute_or_replay(self, images: Tensor, labels: Tensor) -> BatchScore:

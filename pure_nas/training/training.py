@@ -56,6 +56,7 @@ class Training:
     Args:
         validation: images to evaluate on after each epoch, or None.
         flip, turns: what labels survive; see `Dataset`.
+        parts: of a batch, computed one after the other, where memory is short: each norm then sees one of them.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Training:
         device: torch.device,
         seed: int,
         execution: Execution = "auto",
+        parts: int = 1,
     ) -> None:
         # Convolutions are fastest in this order of memory, on CPUs and GPUs.
         self.network = network.to(device).to(memory_format=torch.channels_last)
@@ -83,7 +85,7 @@ class Training:
         self._augment = allowed(recipe, flip=flip, turns=turns)
         self._optimizer = make_optimizer(self.network, recipe)
         self._steps = train.n_batches(recipe.batch_size)
-        self._step = Step(self.network, self._optimizer, recipe, device, execution)
+        self._step = Step(self.network, self._optimizer, recipe, device, execution, parts)
         self._on_device = computing_on(device)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -29,6 +29,7 @@ class InlineExecutor:
     dataset: Dataset
     device: torch.device
     _running: deque[Iterator[Event]] = field(default_factory=deque, init=False)
+    _saves: bool = field(default=False, init=False)
 
     @property
     def free(self) -> int:
@@ -45,7 +46,11 @@ class InlineExecutor:
 
     def submit(self, job: Job) -> None:
         """Take a job; numbers of jobs that run at the same time differ."""
-        self._running.append(_attempt(job, self.dataset, self.device))
+        self._running.append(_attempt(job, self.dataset, self.device, lambda: self._saves))
+
+    def save_every_epoch(self) -> None:
+        """From now on, let jobs write a checkpoint after every epoch; may be called by the handler of a signal."""
+        self._saves = True
 
     def next_event(self) -> Event:
         event = next(self._running[0])
@@ -58,7 +63,9 @@ class InlineExecutor:
         self._running.clear()
 
 
-def _attempt(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
+def _attempt(
+    job: Job, dataset: Dataset, device: torch.device, saves_every_epoch: Callable[[], bool]
+) -> Iterator[Event]:
     """Do `job` as `work` does, unless two processes in a row died of it: then it has failed."""
     folder = TrialDirectory(job.directory, job.number)
     checksum = ""
@@ -74,7 +81,7 @@ def _attempt(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event
     write_whole(folder.attempt, json.dumps({"schema": 1, "deaths": deaths, **here}) + "\n")
     try:
         # From the first death on, what is trained is kept, so that further ones show whether it gets anywhere.
-        yield from work(replace(job, every_epoch=job.every_epoch or deaths > 0), dataset, device)
+        yield from work(replace(job, every_epoch=job.every_epoch or deaths > 0), dataset, device, saves_every_epoch)
     finally:
         folder.attempt.unlink(missing_ok=True)
 

@@ -70,10 +70,11 @@ class Started:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """A job has finished an epoch."""
+    """A job has finished an epoch; `saved` says whether its checkpoint is of that epoch."""
 
     number: int
     metrics: EpochMetrics
+    saved: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from multiprocessing import connection, util
@@ -13,10 +13,11 @@ import torch
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
+from pure_nas.quantities import show_seconds
 from pure_nas.space.candidate import Candidate
 from pure_nas.workers.messages import Ended, EpochDone, Event, Job, Started, WorkerLost
 from pure_nas.workers.work import outcome_of_lost
-from pure_nas.workers.worker_main import Alive, Load, Ready, Report, Speed, Task
+from pure_nas.workers.worker_main import Alive, Load, Ready, Report, SaveEveryEpoch, Speed, Task
 from pure_nas.workers.worker_process import MEMORY_RAN_OUT, WorkerProcess, kernel_kills, require_main_guard, stop
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ class ProcessExecutor:
     _: KW_ONLY
     threads: int | None = None  # CPU threads to divide among the workers; as many as PyTorch uses here if left out
     patience: float = 300.0  # seconds without a batch, besides those of a batch and of compiling, after which one hangs
+    job_seconds: float | None = None  # after which a job's worker is replaced, whatever it does
+    retries: int = 1  # of a job that lost its worker, from its checkpoint; then it has failed
 
     def __post_init__(self) -> None:
         self.devices = [self.device]
@@ -48,8 +51,9 @@ class ProcessExecutor:
         self._threads = self.threads or torch.get_num_threads()
         self._workers: list[WorkerProcess] = []
         self._events: deque[Event] = deque()
-        self._lost: dict[int, str] = {}
+        self._lost: defaultdict[int, list[str]] = defaultdict(list)  # how workers of a job that goes on ended
         self._failed_starts = 0
+        self._saves = self._told_to_save = False
         self._kills = kernel_kills()
         # Python waits for its child processes when it ends; before that, these are stopped.
         self._at_exit = util.Finalize(self, stop, args=(self._workers,), exitpriority=10)
@@ -105,6 +109,10 @@ class ProcessExecutor:
         rate = self.speed(candidate, seconds).images_per_second
         return self.size / rate if rate else None
 
+    def save_every_epoch(self) -> None:
+        """From now on, let jobs write a checkpoint after every epoch; may be called by the handler of a signal."""
+        self._saves = True  # and is told to the workers by whoever waits for them
+
     def close(self) -> None:
         """Stop the workers, whatever they do. Their jobs stay as a kill leaves them."""
         stop(self._workers)
@@ -118,6 +126,10 @@ class ProcessExecutor:
         return WorkerProcess(self.load, self.fingerprint, device, self.size)
 
     def _wait(self) -> None:
+        if self._saves and not self._told_to_save:
+            self._told_to_save = True
+            for worker in self._workers:
+                worker.tell(SaveEveryEpoch())
         began = time.monotonic()
         connection.wait([end for worker in self._workers for end in worker.ends], timeout=_LOOK_EVERY)
         # Not the time that this process was busy or stopped: only what a worker was listened to counts as silence.
@@ -136,6 +148,9 @@ class ProcessExecutor:
                 worker.end()
                 what = "made no progress" if worker.ready else "did not respond"
                 self._replace(place, f"{what} for {worker.silent:.0f} s")
+            elif self.job_seconds is not None and worker.busy_seconds > self.job_seconds:
+                worker.end()
+                self._replace(place, f"took longer than {show_seconds(self.job_seconds)}")
 
     def _take(self, worker: WorkerProcess, report: Report) -> None:
         match report:
@@ -175,20 +190,17 @@ class ProcessExecutor:
         job = gone.job
         if job is None:
             return
-        # A job whose worker was not ready has done nothing yet that could have been the reason.
-        before = self._lost.pop(job.number, None) if gone.ready else None
-        if before is not None:
-            how = fate if fate == before else f"{before}, then {fate}"
-            what = "out of memory: " if fate == before == MEMORY_RAN_OUT else ""
-            self._events.append(Ended(job.number, outcome_of_lost(job, f"{what}its worker died twice: it {how}")))
-            return
-        if gone.ready:
-            self._lost[job.number] = fate
+        if gone.ready:  # one that was not has done nothing yet that could have been the reason
+            fates = self._lost[job.number]
+            fates.append(fate)
+            if len(fates) > self.retries:
+                self._events.append(Ended(job.number, outcome_of_lost(job, _why_lost(self._lost.pop(job.number)))))
+                return
             self._events.append(WorkerLost(job.number, fate))
         self._give(new, job)
 
     def _give(self, worker: WorkerProcess, job: Job) -> None:
-        worker.job = job
+        worker.job, worker.began = job, time.monotonic()
         worker.give(Task(job, self._share), self._patience_with(job.candidate))
 
     def _patience_with(self, candidate: Candidate) -> float:
@@ -207,3 +219,10 @@ class ProcessExecutor:
         for worker in workers:
             worker.speed = None
         return found
+
+
+def _why_lost(fates: Sequence[str]) -> str:
+    """Why a job has failed whose workers ended so, one after the other."""
+    what = "out of memory: " if set(fates) == {MEMORY_RAN_OUT} else ""
+    times = {1: "", 2: " twice"}.get(len(fates), f" {len(fates)} times")
+    return f"{what}its worker died{times}: it {', then '.join(dict.fromkeys(fates))}"

@@ -85,6 +85,8 @@ class Resources:
     train_images: int  # images that an epoch trains on
     workers: Workers  # networks trained at once, as asked for
     work: Callable[[], Work]
+    job_seconds: float | None = None  # that a training may take; None: as long as it gets on
+    retries: int = 1  # of a training that lost its worker
 
     def workers_for(self, left: int) -> WorkerPlan:
         """How many networks are trained at once while `left` are to go."""
@@ -101,9 +103,16 @@ class Resources:
     def start_workers(self, left: int) -> tuple[Executor, WorkerPlan]:
         """What trains while `left` networks are to go. Processes get ready while the caller goes on."""
         plan = self.workers_for(left)
-        if plan.count == 1:
+        if plan.count == 1 and self.job_seconds is None:
             return InlineExecutor(self.dataset, self.device), plan
-        executor = ProcessExecutor(self.load, self.dataset.fingerprint, self.device, plan.count or 1)
+        executor = ProcessExecutor(
+            self.load,
+            self.dataset.fingerprint,
+            self.device,
+            plan.count or 1,
+            job_seconds=self.job_seconds,
+            retries=self.retries,
+        )
         try:
             plan = plan if plan.count else calibrate(executor, self.work(), left)
             executor.start()

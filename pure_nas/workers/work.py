@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import logging
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import chain, count, islice
 from typing import Any, Literal
@@ -17,7 +19,7 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.cost.measure import activation_bytes, latency_ms
 from pure_nas.data.dataset import Dataset
 from pure_nas.data.image_set import ImageSet
-from pure_nas.devices import fastest_convolutions, telling_out_of_memory, threads_for
+from pure_nas.devices import fastest_convolutions, hand_back_freed_memory, telling_out_of_memory, threads_for
 from pure_nas.evaluation.evaluation import evaluate_network, metric_value, noise_error
 from pure_nas.files import append_line, without_nan, write_whole
 from pure_nas.nn.network import Network, build
@@ -31,6 +33,8 @@ from pure_nas.space.candidate import Candidate
 from pure_nas.training.scoring import Score, evaluate, generator
 from pure_nas.training.training import Divergence, Training
 from pure_nas.workers.messages import Ended, EpochDone, EvaluationSettings, Event, Job, Outcome, Started
+
+logger = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_CHECKPOINTS = 10.0
 # On a GPU the first steps choose kernels and are recorded, and a step is too short to be timed alone.
@@ -50,11 +54,33 @@ class _Hopeless(Exception):  # noqa: N818 - an outcome of training, not a fault 
         self.metrics = {"error": error, "accuracy": 1 - error}
 
 
-def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
-    """Do `job`; the last event is `Ended`. Out of memory and divergence are outcomes, anything else is raised."""
+def work(
+    job: Job, dataset: Dataset, device: torch.device, saves_every_epoch: Callable[[], bool] = lambda: False
+) -> Iterator[Event]:
+    """Do `job`; the last event is `Ended`. Out of memory and divergence are outcomes, anything else is raised.
+
+    What does not fit into memory is tried once more with every batch in two parts.
+
+    Args:
+        saves_every_epoch: asked after each epoch whether to write a checkpoint, whatever the job says.
+    """
+    folder = TrialDirectory(job.directory, job.number)
+    outcome = yield from _done(job, dataset, device, saves_every_epoch, parts=1)
+    if outcome.state == "failed" and job.candidate.recipe.batch_size > 1:
+        logger.warning("%s: %s. Trying once more with each batch in two parts.", job.directory, outcome.reason)
+        gc.collect()
+        hand_back_freed_memory(device)
+        outcome = yield from _done(job, dataset, device, saves_every_epoch, parts=2)
+    # The checkpoint stays until the outcome is on disk: who is stopped before that need not train it all again.
+    yield Ended(job.number, replace(outcome, cost={**_costs(job), **outcome.cost}, seconds=_seconds(folder)))
+
+
+def _done(
+    job: Job, dataset: Dataset, device: torch.device, saves_every_epoch: Callable[[], bool], *, parts: int
+) -> Generator[Event, None, Outcome]:
     folder = TrialDirectory(job.directory, job.number)
     architecture, recipe = job.candidate.architecture, job.candidate.recipe
-    cost = _costs(job)
+    flops = cost_of(architecture).flops
     try:
         with telling_out_of_memory():
             network = build(architecture, generator=generator(job.seed, "weights"))
@@ -69,9 +95,10 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
                 turns=dataset.turns,
                 device=device,
                 seed=job.seed,
+                parts=parts,
             )
-            with threads_for(cost["flops"] * recipe.batch_size), fastest_convolutions(device):
-                yield from _train(job, training, folder)
+            with threads_for(flops * recipe.batch_size), fastest_convolutions(device):
+                yield from _train(job, training, folder, saves_every_epoch)
                 images = dataset.test() if job.final else dataset.validation
                 score = _final_score(job, training, images)
                 metrics = _final_metrics(job, training, score, images, folder)
@@ -80,20 +107,17 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
                     write_hits(folder, Hits(split, dataset.fingerprint, score.hits))
                 if job.evaluation is not None:
                     _evaluate(job.evaluation, training, images, dataset.classes, folder)
-                cost |= _measured(job, network, device)
+                measured = _measured(job, network, device)
                 if job.keep_weights:
                     write_whole(folder.weights, weights_bytes(architecture, network.state_dict()), new_folders=False)
     except _Hopeless as hopeless:
-        outcome = Outcome(state="stopped", reason=str(hopeless), metrics=hopeless.metrics, execution=training.execution)
+        return Outcome(state="stopped", reason=str(hopeless), metrics=hopeless.metrics, execution=training.execution)
     except Divergence as divergence:
-        outcome = Outcome(state="diverged", reason=str(divergence), execution=training.execution)
+        return Outcome(state="diverged", reason=str(divergence), execution=training.execution)
     except torch.OutOfMemoryError as error:
-        reason = f"out of memory on {device} at batch {recipe.batch_size}: {str(error).splitlines()[0]}"
-        outcome = Outcome(state="failed", reason=reason)
-    else:
-        outcome = Outcome(state="complete", metrics=metrics, execution=training.execution)
-    # The checkpoint stays until the outcome is on disk: who is stopped before that need not train it all again.
-    yield Ended(job.number, replace(outcome, cost=cost, seconds=_seconds(folder)))
+        at = f"batch {recipe.batch_size}" if parts == 1 else f"batch {recipe.batch_size} in {parts} parts"
+        return Outcome(state="failed", reason=f"out of memory on {device} at {at}: {str(error).splitlines()[0]}")
+    return Outcome(state="complete", metrics=metrics, cost=measured, execution=training.execution)
 
 
 def outcome_of_lost(job: Job, reason: str) -> Outcome:
@@ -111,7 +135,9 @@ def _seconds(folder: TrialDirectory) -> float:
     return sum(float(record["seconds"]) for record in folder.curve())
 
 
-def _train(job: Job, training: Training, folder: TrialDirectory) -> Iterator[Event]:
+def _train(
+    job: Job, training: Training, folder: TrialDirectory, saves_every_epoch: Callable[[], bool]
+) -> Iterator[Event]:
     digest = f"{job.candidate.digest}-{job.seed}"
     curve = folder.curve()
     training.restore_checkpoint(folder.checkpoint, digest, known_epochs=len(curve))
@@ -128,10 +154,11 @@ def _train(job: Job, training: Training, folder: TrialDirectory) -> Iterator[Eve
         append_line(folder.metrics, without_nan(asdict(metrics)))
         # After the last epoch it spares who is stopped during the evaluation, which takes long, that epoch.
         due = time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS
-        if job.every_epoch or (due and (not training.finished or job.final or job.evaluation is not None)):
+        wanted = due and (not training.finished or job.final or job.evaluation is not None)
+        if saving := job.every_epoch or saves_every_epoch() or wanted:
             training.save_checkpoint(folder.checkpoint, digest)
             saved = time.monotonic()
-        yield EpochDone(job.number, metrics)
+        yield EpochDone(job.number, metrics, saved=saving)
         _require_hope(job, [asdict(metrics)])
 
 

@@ -45,6 +45,11 @@ class Task:
 
 
 @dataclass(frozen=True)
+class SaveEveryEpoch:
+    """From now on, write a checkpoint after every epoch: the session is about to end."""
+
+
+@dataclass(frozen=True)
 class Ready:
     """The images are loaded."""
 
@@ -95,7 +100,7 @@ def serve(connection: Connection, load: Load, fingerprint: str, device: str, wor
         gc.freeze()
         controller.put_nowait(Ready())
         while True:
-            _carry_out(controller.receive(), controller, dataset, torch.device(device))
+            _carry_out(controller.task(), controller, dataset, torch.device(device))
             # What a task leaves behind must be there for the next one, and for the other workers.
             gc.collect()
             hand_back_freed_memory(torch.device(device))
@@ -111,6 +116,21 @@ class _Controller:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._last_sign = time.monotonic()
+        self._saves = False
+
+    def task(self) -> Any:
+        """The next task; waits for it."""
+        found = self.receive()
+        while isinstance(found, SaveEveryEpoch):
+            self._saves = True
+            found = self.receive()
+        return found
+
+    def saves_every_epoch(self) -> bool:
+        """Whether it was said so; while a job is done, nothing else is."""
+        if not self._saves and self._connection.poll():
+            self._saves = isinstance(self.receive(), SaveEveryEpoch)
+        return self._saves
 
     def receive(self) -> Any:
         try:
@@ -135,7 +155,7 @@ class _Controller:
 def _carry_out(task: Task, controller: _Controller, dataset: Dataset, device: torch.device) -> None:
     torch.set_num_threads(task.threads)
     if isinstance(task.work, Job):
-        for event in work(task.work, dataset, device):
+        for event in work(task.work, dataset, device, controller.saves_every_epoch):
             controller.put_nowait(event)
         return
     try:

@@ -8,6 +8,7 @@ import pickle
 import re
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import connection, resource_tracker, spawn
@@ -19,7 +20,7 @@ from pure_nas.errors import RunError, UsageError, reason
 from pure_nas.plugins import registered_here
 from pure_nas.process_state import begin_worker
 from pure_nas.workers.messages import Job
-from pure_nas.workers.worker_main import SECONDS_TO_LOAD, Load, Report, Speed, Task, serve
+from pure_nas.workers.worker_main import SECONDS_TO_LOAD, Load, Report, SaveEveryEpoch, Speed, Task, serve
 
 MEMORY_RAN_OUT = "was killed by the kernel because memory ran out"  # the fate of such a worker
 
@@ -54,7 +55,13 @@ class WorkerProcess:
         self.ready = False  # whether it has loaded the images
         self.silent = 0.0  # seconds since its last message; below zero while it may stay silent longer
         self.patience: float | None = None  # how long it may be silent; None while it has nothing to say
+        self.began = time.monotonic()  # its job
         self._task: Task | float | None = None
+
+    @property
+    def busy_seconds(self) -> float:
+        """How long it has had its job; 0 while it loads the images, or has none."""
+        return time.monotonic() - self.began if self.ready and self.job is not None else 0.0
 
     @property
     def ends(self) -> list[connection.Connection | int]:
@@ -88,12 +95,15 @@ class WorkerProcess:
             self.begin()
 
     def begin(self) -> None:
-        self.ready = True
+        self.ready, self.began = True, time.monotonic()
         task, self._task = self._task, None
         if task is not None:
-            # A worker that has just died is found, and replaced, when its reports are taken.
-            with suppress(OSError):
-                self.connection.send(task)
+            self.tell(task)
+
+    def tell(self, message: Task | float | SaveEveryEpoch) -> None:
+        # A worker that has just died is found, and replaced, when its reports are taken.
+        with suppress(OSError):
+            self.connection.send(message)
 
     def reports(self) -> list[Report]:
         found: list[Report] = []

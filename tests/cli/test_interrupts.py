@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,9 @@ import pytest
 from forked import Forked
 from pure_nas_cli.main import app
 from studies import Study
+
+from pure_nas.run.directory import RunDirectory
+from pure_nas.training.training import EpochMetrics, Training
 
 
 def begun(study: Study, until: str) -> Forked:
@@ -62,8 +66,9 @@ def test_interrupted_search_prints_and_saves_the_front(new_study: Study, number:
     with begun(new_study, "trial 1  complete") as process:
         process.send_signal(number)
         stdout, stderr = process.communicate()
-    assert process.returncode == 130, stderr
+    assert process.returncode == 128 + number, stderr
     assert "Traceback" not in stderr
+    assert "Stopping after the running epochs" in stderr
     assert "Stopped: interrupted; the same command resumes it." in stderr
     assert stdout.startswith("Front: ")
     assert (new_study.run / "report.html").is_file()
@@ -91,6 +96,64 @@ def test_interrupt_from_a_terminal_stops_workers_quietly_even_as_they_start(
     while running_in_group(process.pid) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert running_in_group(process.pid) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_running_epochs_are_finished_and_saved(new_study: Study, workers: int) -> None:
+    def work() -> None:
+        sys.argv = ["pure-nas", *new_study.arguments, "--trials", "4", "--epochs", "3000", "--workers", str(workers)]
+        app()
+
+    process = Forked(work)
+    deadline = time.monotonic() + 120
+    while len([*new_study.run.glob("trials/*/metrics.jsonl")]) < workers and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate()
+    assert process.returncode == 130, stderr
+    trials = [trial for trial in RunDirectory(new_study.run).trials() if trial.result() is None]
+    assert len(trials) == workers
+    for trial in trials:
+        epochs = len(trial.curve())
+        assert epochs > 0
+        assert trial.checkpoint.is_file()
+    before = {trial.number: len(trial.curve()) for trial in trials}
+    # The same command resumes each after the last epoch that was written down.
+    again = Forked(work)
+    log = new_study.run / "log.jsonl"
+    while log.read_text().count("trial started") < 2 * workers and time.monotonic() < deadline:
+        time.sleep(0.05)
+    again.send_signal(signal.SIGINT)
+    again.communicate()
+    started = [json.loads(line) for line in log.read_text().splitlines() if '"trial started"' in line]
+    assert {each["number"]: each["epochs_done"] for each in started[-workers:]} == before
+
+
+def test_a_cluster_that_takes_its_machine_back_waits_no_longer_than_it_says(
+    new_study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work() -> None:
+        train_epoch = Training.run_epoch
+
+        def slow(training: Training) -> EpochMetrics:
+            time.sleep(60 if training.epoch else 0)
+            return train_epoch(training)
+
+        monkeypatch.setattr(Training, "run_epoch", slow)
+        sys.argv = ["pure-nas", *new_study.arguments, "--trials", "4", "--epochs", "5", "--workers", "1"]
+        app()
+
+    process = Forked(work)
+    deadline = time.monotonic() + 120
+    while not [*new_study.run.glob("trials/*/metrics.jsonl")] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1)
+    asked = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == 143
+    assert time.monotonic() - asked < 10
 
 
 def test_second_interrupt_ends_a_search_at_once(new_study: Study) -> None:

@@ -241,3 +241,22 @@ def test_a_kind_of_parameters_that_nothing_trains_is_refused(monkeypatch: pytest
     kinds["weight"] = "wait"  # type: ignore[assignment]
     with pytest.raises(PureNasError, match=r'"stages\.0\.0\.unit\.weight" is of the kind "wait"; known: conv, ex'):
         make_optimizer(made, RECIPE)
+
+
+@pytest.mark.parametrize("batch_size", [16, 11, 1])
+def test_a_batch_in_parts_has_the_gradients_of_the_whole(batch_size: int) -> None:
+    whole, split = network().eval(), network().eval()  # whose norms see no batch
+    scores = [
+        run(Step(each, make_optimizer(each, RECIPE), RECIPE, CPU, "eager", parts), batch_size)
+        for each, parts in ((whole, 1), (split, 2))
+    ]
+    for (loss, correct), (other, also) in zip(*scores, strict=True):
+        assert loss == pytest.approx(other, rel=1e-4)
+        assert correct == also
+    for one, other in zip(whole.parameters(), split.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_a_step_in_parts_says_so() -> None:
+    learner = network()
+    assert Step(learner, make_optimizer(learner, RECIPE), RECIPE, CPU, "eager", 2).kind == "eager, batches in 2 parts"

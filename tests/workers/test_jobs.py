@@ -188,11 +188,28 @@ def test_running_out_of_memory_is_an_outcome_wherever_it_strikes(
 ) -> None:
     monkeypatch.setattr(where, raising(torch.OutOfMemoryError(f"{OUT_OF_MEMORY}\nDetails follow.")))
     outcome = outcome_of(job(untested, tmp_path, measures=("latency",)), untested)
-    assert (outcome.state, outcome.reason) == ("failed", f"out of memory on cpu at batch 16: {OUT_OF_MEMORY}")
+    reason = f"out of memory on cpu at batch 16 in 2 parts: {OUT_OF_MEMORY}"
+    assert (outcome.state, outcome.reason) == ("failed", reason)
     assert outcome.cost["params"] > 0
     assert not (tmp_path / "weights.safetensors").exists()
     monkeypatch.undo()
     assert outcome_of(job(untested, tmp_path), untested).state == "complete"
+
+
+def test_what_does_not_fit_is_tried_with_half_the_batch_at_a_time(
+    untested: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    forward = Network.forward
+
+    def scarce(self: Network, x: torch.Tensor) -> torch.Tensor:
+        if self.training and torch.is_grad_enabled() and len(x) > 8:
+            raise torch.OutOfMemoryError(OUT_OF_MEMORY)
+        return forward(self, x)
+
+    monkeypatch.setattr(Network, "forward", scarce)
+    outcome = outcome_of(job(untested, tmp_path), untested)
+    assert (outcome.state, outcome.execution) == ("complete", "eager, batches in 2 parts")
+    assert "Trying once more with each batch in two parts" in caplog.text
 
 
 def raising(error: Exception) -> Callable[..., None]:

@@ -132,6 +132,32 @@ def test_a_job_whose_worker_hangs_and_then_dies_has_failed_and_other_jobs_go_on(
 
 
 @FORKED
+@pytest.mark.parametrize(("retries", "words"), [(0, "its worker died: it"), (2, "its worker died 3 times: it")])
+def test_a_job_is_taken_up_as_often_as_was_asked_for(
+    pool: ProcessExecutor, dataset: Dataset, tmp_path: Path, fault: Path, monkeypatch: pytest.MonkeyPatch, retries: int,
+    words: str,
+) -> None:
+    monkeypatch.setattr(pool, "retries", retries)
+    fault.write_text("leave\nleave\nleave")
+    events = events_in(pool, job(dataset, tmp_path / "job"))
+    assert sum(isinstance(event, WorkerLost) for event in events) == retries
+    assert outcome_in(events).reason == f"{words} ended with exit code 3"
+    fault.unlink(missing_ok=True)
+
+
+@FORKED
+def test_a_job_that_takes_too_long_loses_its_worker(
+    pool: ProcessExecutor, dataset: Dataset, tmp_path: Path, fault: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "job_seconds", 2.0)
+    fault.write_text("hang\nhang")
+    outcome = outcome_in(events_in(pool, job(dataset, tmp_path / "job")))
+    assert (outcome.state, outcome.reason) == ("failed", "its worker died twice: it took longer than 2.0 s")
+    monkeypatch.setattr(pool, "job_seconds", 60.0)
+    assert outcome_in(events_in(pool, numbered(dataset, tmp_path, 2))).state == "complete"
+
+
+@FORKED
 def test_a_job_whose_workers_the_kernel_killed_ran_out_of_memory(
     pool: ProcessExecutor, dataset: Dataset, tmp_path: Path, fault: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

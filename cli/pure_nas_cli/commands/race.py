@@ -12,7 +12,7 @@ import typer
 
 from pure_nas.quantities import counted, seconds_of, show_seconds
 from pure_nas_cli.console import print_json, say_loading, stderr, stdout, tell
-from pure_nas_cli.interrupts import INTERRUPTED, loading
+from pure_nas_cli.interrupts import interrupted, loading
 from pure_nas_cli.options import DataDir, DatasetName, Device, DryRun, ImageSize, Json, SkipCorrupt, Workers, option
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _race(settings: RaceSettings, searches: Iterable[Prepared], first: Prepared,
         run_race(searches, folder, _lines)
     except KeyboardInterrupt as interrupt:
         stderr.print("Stopped: interrupted; the same command resumes it.")
-        raise typer.Exit(INTERRUPTED) from interrupt
+        raise typer.Exit(interrupted()) from interrupt
     found = race_of(settings, folder, first.space)
     try:
         if as_json:

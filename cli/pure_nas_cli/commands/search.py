@@ -21,7 +21,7 @@ from pure_nas.quantities import (
 )
 from pure_nas.run.schema import LARGEST
 from pure_nas_cli.console import is_live, print_json, say_loading, stderr, tell, warn
-from pure_nas_cli.interrupts import INTERRUPTED, loading
+from pure_nas_cli.interrupts import interrupted, loading
 from pure_nas_cli.options import DataDir, DatasetName, Device, DryRun, ImageSize, Json, SkipCorrupt, Workers, option
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def search(
     trials: Annotated[int | None, option("search.trials", min=1)] = None,
     time: Annotated[float | None, option("search.time", parser=seconds_of)] = None,
     until_flat: Annotated[bool, option("search.until_flat", "--until-flat")] = False,
+    trial_timeout: Annotated[float | None, option("search.trial_timeout", parser=seconds_of)] = None,
+    retries: Annotated[int, option("search.retries", min=0)] = 1,
     keep_weights: Annotated[Literal["all", "front"], option("search.keep_weights")] = "all",
     confirm: Annotated[float | None, option("search.confirm", parser=share_of)] = None,
     epochs: Annotated[int | None, option("search.epochs", min=1)] = None,
@@ -93,6 +95,8 @@ def search(
         early_stopping=early_stopping,
         until_flat=until_flat,
         keep_weights=keep_weights,
+        trial_timeout=trial_timeout,
+        retries=retries,
         lag=lag,
         warm_start=[] if warm_start is None else warm_start.split(","),
         storage=storage,
@@ -177,7 +181,7 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
                     hint="Use a longer --time.",
                 )
         except KeyboardInterrupt:
-            code = INTERRUPTED
+            code = interrupted()
         stderr.print(f"Stopped: {stopped}.")
         if search.driver.images_per_second:
             stderr.print(f"{search.driver.images_per_second:,.0f} training images/s")

@@ -56,16 +56,27 @@ class Forecasts:
             decided = Stopping(found, audit)
         return {} if decided.audit else decided.errors
 
-    def proposal(self, known: Sequence[TrialRecord], begun: Sequence[Candidate], given: int) -> Candidate:
+    def proposal(
+        self,
+        known: Sequence[TrialRecord],
+        begun: Sequence[Candidate],
+        given: int,
+        fits: Callable[[Candidate], bool] = lambda _: True,
+    ) -> Candidate:
         """What to train next.
 
         Args:
             known: of the trials that were begun those that it follows from.
             begun: what all of them train.
             given: how many of them were not proposed, such as baselines.
+            fits: whether a candidate fits into memory, as far as is known.
         """
         number, points = len(begun), [self._point(*each) for each in enumerate(begun)]
-        rng, taken = self._generator(number, _PROPOSAL), self._taken(points)
+        rng, begun_or_over = self._generator(number, _PROPOSAL), self._taken(points)
+
+        def taken(point: Point) -> bool:
+            return begun_or_over(point) or not fits(point.candidate)
+
         return propose(self._after(known), number - given, taken, rng, points[len(known) :]).candidate
 
     def given(self, begun: Sequence[Candidate]) -> Candidate | None:

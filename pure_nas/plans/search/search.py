@@ -25,9 +25,11 @@ from pure_nas.quantities import counted
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.schema import SCHEMA
 from pure_nas.run.search_results import Results, TrialRecord, over_seeds, read_trial
+from pure_nas.space.candidate import Candidate
 from pure_nas.workers.messages import Job, Outcome
 
 FLATNESS_EVERY = 5
+OUT_OF_MEMORY = "memory"  # the constraint of a trial that was not tried, as a smaller one did not fit
 REJECTIONS_IN_A_ROW = 200  # rejected suggestions in a row after which a search stops
 
 
@@ -71,6 +73,13 @@ def reconcile(
                 "rebuilt from the folders.",
             )
     return finished, unfinished
+
+
+def _needs_as_much_memory(candidate: Candidate, other: Candidate) -> bool:
+    """Whether training it needs as much memory as another one, or more: for weights, and for what a batch activates."""
+    costs = [(each.recipe.batch_size, cost_of(each.architecture)) for each in (candidate, other)]
+    (weights, active), (fewer, less) = ((cost.params, batch * (cost.norm + cost.elementwise)) for batch, cost in costs)
+    return weights >= fewer and active >= less
 
 
 @dataclass(eq=False)
@@ -259,7 +268,9 @@ class SearchPlan(Plan[TrialRecord | Restored | Confirmed]):
             if (given := self.forecasts.given(self._begun)) is not None:
                 return self.study.begin(given)
             return self.study.ask(None if self.settings.lag is None else len(known))
-        candidate = self.forecasts.proposal(known, self._begun, self.study.given)
+        candidate = self.forecasts.proposal(
+            known, self._begun, self.study.given, lambda each: self._needs_more_memory_than(each) is None
+        )
         return self.study.begin(candidate)
 
     def _stops(self, asked: Asked) -> Mapping[int, float]:
@@ -330,26 +341,34 @@ class SearchPlan(Plan[TrialRecord | Restored | Confirmed]):
         """The record of a trial that is over a limit, or that `repeats` one that has ended if there is such."""
         constraints = self.settings.limits.constraints(asked.candidate.architecture, self.latency)
         if any(value > 0 for value in constraints.values()):
-            return self._reject(asked, constraints)
+            return self._reject(asked, constraints, self._over(constraints))
+        if fitting := self._needs_more_memory_than(asked.candidate):
+            reason = f"it needs more memory than trial {fitting.number}, which ran out of it"
+            return self._reject(asked, {**constraints, OUT_OF_MEMORY: 1.0}, reason)
         ended = (each for each in self._records.values() if each.state in ("complete", "stopped", "diverged"))
         trained = (each for each in ended if each.replay_of is None)
         earlier = next((each for each in trained if each.candidate.digest == asked.candidate.digest), None)
         return self._end(asked, self._repeated(earlier, asked.baseline)) if earlier and repeats else None
 
-    def _reject(self, asked: Asked, constraints: Mapping[str, float]) -> TrialRecord:
-        limits = self.settings.limits.given
-        over = "; ".join(
+    def _over(self, constraints: Mapping[str, float]) -> str:
+        return "; ".join(
             f"{cost_text(name, bound * (1 + constraints[f'max_{name}']))} is over {cost_text(name, bound)}"
-            for name, bound in limits.items()
+            for name, bound in self.settings.limits.given.items()
             if constraints[f"max_{name}"] > 0
         )
-        result = {"state": "rejected", "reason": over, "baseline": asked.baseline, "constraints": dict(constraints)}
+
+    def _needs_more_memory_than(self, candidate: Candidate) -> TrialRecord | None:
+        """A trial that ran out of memory, though it needs no more than `candidate`."""
+        failed = [each for each in self._records.values() if each.out_of_memory]
+        return next((each for each in failed if _needs_as_much_memory(candidate, each.candidate)), None)
+
+    def _reject(self, asked: Asked, constraints: Mapping[str, float], reason: str) -> TrialRecord:
+        result = {"state": "rejected", "reason": reason, "baseline": asked.baseline, "constraints": dict(constraints)}
         record = self._end(asked, result)
         last = [each.state for _, each in sorted(self._records.items())][-REJECTIONS_IN_A_ROW:]
         if len(last) == REJECTIONS_IN_A_ROW and set(last) == {"rejected"}:
             raise RunError(
-                f"{REJECTIONS_IN_A_ROW} suggestions in a row were over the limits "
-                f"({', '.join(cost_text(*limit) for limit in limits.items())}).",
+                f"{REJECTIONS_IN_A_ROW} suggestions in a row were rejected; the last one: {reason}.",
                 hint="Raise the limits in a new --study, or write a space with smaller networks.",
             )
         return record

@@ -146,6 +146,8 @@ def prepare(settings: SearchSettings) -> Prepared:
         train_images=len(dataset.train),
         workers=settings.workers,
         work=partial(Work.of_space, space),
+        job_seconds=settings.trial_timeout,
+        retries=settings.retries,
     )
     settings.limits.require_possible(space, prepared.latency)
     return prepared

@@ -52,6 +52,8 @@ class SearchSettings(ImageSettings):
     early_stopping: bool = True  # where costs are known before a training
     until_flat: bool = False  # end before `trials` where further ones are likely to bring little
     keep_weights: KeptWeights = "all"  # or of the front alone: others are removed once something beats them
+    trial_timeout: float | None = None  # seconds that a trial may train, after which its worker is replaced
+    retries: int = 1  # of a trial that lost its worker
     lag: int | None = (
         4  # trials before one that it does not follow from; None: it follows from what has ended (older runs)
     )
@@ -74,6 +76,8 @@ class SearchSettings(ImageSettings):
                     "To confirm a front takes 2 trials or more: one to confirm, and one for its further seed.",
                     hint="Ask for more --trials, or leave --confirm out.",
                 )
+        if self.trial_timeout is not None and self.trial_timeout <= 0:
+            raise UsageError(f"A trial may take more than 0 s, not {self.trial_timeout:g}.")
         check_workers(self.workers)
         if self.sampler == "forecast":
             hint = "Leave --sampler out, or choose tpe, nsga2, gp or random."

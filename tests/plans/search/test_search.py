@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import json
 from collections.abc import Callable
 from operator import attrgetter
@@ -82,7 +83,7 @@ def test_rejections_in_a_row_end_the_search(
 ) -> None:
     monkeypatch.setattr(search_module, "REJECTIONS_IN_A_ROW", 5)
     settings = tiny(trials=50, limits=Limits(params=380), sampler="random")
-    with pytest.raises(RunError, match=r"5 suggestions in a row were over the limits \(380 params\)"):
+    with pytest.raises(RunError, match=r"5 suggestions in a row were rejected; the last one: .* is over 380 params"):
         run_search(settings, tmp_path)
     states = [trial.state for trial in results_of(tmp_path).trials]
     assert states[-5:] == ["rejected"] * 5
@@ -118,6 +119,24 @@ def test_a_candidate_that_diverged_counts_and_is_not_trained_again(
     assert any(trial.replay_of is not None for trial in diverged)
     for trial in diverged:
         assert (trial.reason, trial.objectives) == ("training loss became nan in epoch 1 of 1", ())
+
+
+def test_what_needs_more_memory_than_one_that_ran_out_of_it_is_not_tried(
+    tiny: Settings, tmp_path: Path, out_of_memory: Callable[[str], None]
+) -> None:
+    out_of_memory("product")
+    trials = trials_of(tiny(trials=12, sampler="random"), tmp_path)
+    failed = [trial for trial in trials if trial.state == "failed"]
+    rejected = [trial for trial in trials if trial.state == "rejected"]
+    assert failed
+    assert rejected
+    assert len([trial for trial in trials if trial.counts]) == 12
+    for trial in rejected:
+        number = int(re.fullmatch(r"it needs more memory than trial (\d+), which ran out of it", trial.reason)[1])
+        cost, other = (cost_of(each.candidate.architecture) for each in (trial, trials[number]))
+        assert trials[number].state == "failed"
+        assert cost.params >= other.params
+        assert cost.norm + cost.elementwise >= other.norm + other.elementwise
 
 
 def test_cheap_baselines_come_first_and_large_ones_by_and_by(tiny: Settings, tmp_path: Path) -> None:
