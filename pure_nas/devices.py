@@ -33,28 +33,52 @@ _OUT_OF_MEMORY = re.compile(
 
 
 def resolve_device(device: AnyDevice) -> torch.device:
-    """A device, or that called "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N"; else a `UsageError`."""
+    """A device, or that called "auto" (an accelerator where there is one), "cpu", "cuda", "cuda:N", "xpu", "xpu:N" or
+    "mps"; else a `UsageError`. AMD's GPUs are "cuda" to PyTorch."""
     name = str(device)
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
-        raise UsageError(f'There is no device "{name}".', hint="Use auto, cpu, cuda or cuda:0, cuda:1, ...")
-    found = torch.cuda.device_count() if name != "cpu" and torch.cuda.is_available() else 0
+    if not re.fullmatch(r"auto|cpu|mps|(cuda|xpu)(:\d+)?", name):
+        raise UsageError(
+            f'There is no device "{name}".', hint="Use auto, cpu, cuda or cuda:0, cuda:1, ..., xpu or xpu:0, ..., mps."
+        )
+    kind, found = _accelerator()
     if name == "cpu" or (name == "auto" and found == 0):
         return torch.device("cpu")
-    if found == 0:
-        raise UsageError(
-            f'The device "{name}" is not available: PyTorch {torch.__version__} sees no CUDA GPU.',
-            hint="Use the device cpu, or check that nvidia-smi lists a GPU and torch is a CUDA build.",
-        )
-    index = name.partition(":")[2]
+    wanted, _, index = name.partition(":")
+    if wanted not in ("auto", kind):
+        hint = "Use the device cpu"
+        if wanted == "cuda":
+            hint += ", or check that nvidia-smi lists a GPU and torch is a CUDA build"
+        sees = _MAKES[wanted] if found == 0 else f"{_MAKES[wanted]}, but {kind}"
+        raise UsageError(f'The device "{name}" is not available: PyTorch {torch.__version__} sees no {sees}.', hint=f"{hint}.")
     if int(index or 0) >= found:
-        raise UsageError(f'The device "{name}" does not exist: this machine has cuda:0 to cuda:{found - 1}.')
-    return torch.device("cuda", int(index)) if index else torch.device("cuda")
+        raise UsageError(f'The device "{name}" does not exist: this machine has {kind}:0 to {kind}:{found - 1}.')
+    return torch.device(kind, int(index)) if index else torch.device(kind)
+
+
+_MAKES = {"cuda": "CUDA GPU", "xpu": "Intel GPU", "mps": "GPU of Apple"}
+
+
+def _accelerator() -> tuple[str, int]:
+    """The kind of accelerator of this machine, and how many there are; 0 of none."""
+    if torch.cuda.is_available():
+        return "cuda", torch.cuda.device_count()
+    found = torch.accelerator.current_accelerator(check_available=True)
+    if found is None or found.type not in _MAKES or found.type == "cuda":
+        return "", 0
+    return found.type, torch.accelerator.device_count()
+
+
+def devices_of(device: torch.device) -> list[torch.device]:
+    """Every accelerator of a kind for one without a number, else the device itself."""
+    if device.type not in ("cuda", "xpu") or device.index is not None:
+        return [device]
+    return [torch.device(device.type, index) for index in range(torch.get_device_module(device).device_count())]
 
 
 def device_name(device: torch.device) -> str:
     """What the device calls itself."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
+    if device.type in ("cuda", "xpu"):
+        return str(torch.get_device_module(device).get_device_name(device))
     cpuinfo = Path("/proc/cpuinfo")
     text = cpuinfo.read_text(encoding="utf-8", errors="replace") if cpuinfo.exists() else ""
     named = re.search(r"^model name[^:\n]*:(.*)", text, re.MULTILINE)
@@ -62,10 +86,15 @@ def device_name(device: torch.device) -> str:
 
 
 def autocast(device: torch.device) -> AbstractContextManager[None]:
-    """bfloat16 autocast on a CUDA device that computes in it; float32 elsewhere."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.autocast("cuda", dtype=torch.bfloat16)
+    """bfloat16 autocast on a GPU of NVIDIA, AMD or Intel that computes in it; float32 elsewhere."""
+    if device.type in ("cuda", "xpu") and torch.get_device_module(device).is_bf16_supported(including_emulation=False):
+        return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()
+
+
+def summing_type(device: torch.device) -> torch.dtype:
+    """In which losses of many images are added up: in float64, which Apple's GPUs lack."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def precision(device: torch.device) -> str:
@@ -128,8 +157,8 @@ def telling_out_of_memory() -> Iterator[None]:
 
 def hand_back_freed_memory(device: torch.device) -> None:
     """Give the system the memory that a run on `device` no longer uses, on the device and on the host."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
+    if device.type != "cpu":
+        torch.get_device_module(device).empty_cache()
     if _GLIBC:
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -54,13 +54,15 @@ def global_random_state(seed: int | None = None, device: torch.device | None = N
     """Hold the global random state, also of a GPU, seeded so: what is drawn meanwhile changes nothing outside."""
     import torch
 
-    gpus = [device] if device is not None and device.type == "cuda" else []
-    with _LOCK, torch.random.fork_rng(devices=gpus):
+    kind = device.type if device is not None and device.type in ("cuda", "xpu") else ""
+    gpus = [device] if kind else []
+    with _LOCK, torch.random.fork_rng(devices=gpus, device_type=kind or "cuda"):
         if seed is not None:
             torch.default_generator.manual_seed(seed)
             for gpu in gpus:
-                with torch.cuda.device(gpu):
-                    torch.cuda.manual_seed(seed)
+                module = torch.get_device_module(gpu)
+                with module.device(gpu):
+                    module.manual_seed(seed)
         yield
 
 

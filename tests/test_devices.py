@@ -22,6 +22,7 @@ from pure_nas.devices import (
     fastest_convolutions,
     precision,
     resolve_device,
+    summing_type,
     telling_out_of_memory,
     threads_for,
 )
@@ -57,6 +58,27 @@ def test_without_a_gpu_auto_is_the_cpu_and_cuda_is_refused() -> None:
         with pytest.raises(UsageError, match="sees no CUDA GPU") as raised:
             resolve_device(name)
         assert "Use the device cpu" in raised.value.hint
+
+
+@pytest.mark.parametrize(("kind", "others"), [("xpu", ("cuda", "mps")), ("mps", ("cuda", "xpu:0"))])
+def test_other_accelerators_are_found_as_pytorch_names_them(
+    kind: str, others: tuple[str, ...], no_gpu: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: torch.device(kind))
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 1)
+    assert resolve_device("auto") == resolve_device(kind) == torch.device(kind)
+    assert resolve_device("cpu") == CPU
+    for other in others:
+        with pytest.raises(UsageError, match=f"is not available: .* but {kind}"):
+            resolve_device(other)
+    if kind == "xpu":
+        with pytest.raises(UsageError, match="this machine has xpu:0 to xpu:0"):
+            resolve_device("xpu:1")
+
+
+def test_losses_are_added_up_in_what_a_device_has() -> None:
+    assert summing_type(CPU) == summing_type(torch.device("cuda")) == torch.float64
+    assert summing_type(torch.device("mps")) == torch.float32
 
 
 @pytest.mark.usefixtures("two_gpus")

@@ -87,7 +87,7 @@ def search(
         objectives: "error", then one or more of flops, params, latency, memory, noise_error, names of metrics,
             `Metric` objects and functions; all are minimised.
         limits: what a candidate may cost: {"params": "300k", "latency": "2ms"}.
-        device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:N" or a `torch.device`.
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:N", "xpu", "xpu:N", "mps" or a `torch.device`.
         workers: number of networks trained in parallel, each in its own process if more than 1; "auto" picks a number.
         seed: for the validation split, suggestions, weights and data order.
         sampler: "forecast", "tpe", "nsga2", "gp" or "random"; "auto" chooses.

@@ -58,5 +58,5 @@ def saved_bytes(forward: Callable[[], object], own: Iterable[Tensor]) -> int:
 
 
 def _synchronise(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)

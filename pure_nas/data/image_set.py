@@ -127,7 +127,7 @@ class StreamedPixels:
             batch_sampler=[positions[start:stop].tolist() for start, stop in bounds],
             num_workers=self._workers,
             collate_fn=_collate,
-            pin_memory=device.type == "cuda",
+            pin_memory=device.type in ("cuda", "xpu"),
             # Without one of its own the loader draws from the global generator, which is the user's.
             generator=torch.Generator(),
         )

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from pure_nas.data.image_set import ImageSet
-from pure_nas.devices import autocast
+from pure_nas.devices import autocast, summing_type
 from pure_nas.nn.folding import folded
 from pure_nas.nn.network import Network
 
@@ -64,7 +64,7 @@ def reestimate_norms(
 
 def scoring_batch(image_size: int, device: torch.device) -> int:
     """Images at a time: what stays in the caches of a CPU, what fills a GPU."""
-    pixels, least, most = (2**21, 64, 2048) if device.type == "cuda" else (2**17, 16, 512)
+    pixels, least, most = (2**21, 64, 2048) if device.type != "cpu" else (2**17, 16, 512)
     return min(max(pixels // image_size**2, least), most)
 
 
@@ -73,7 +73,7 @@ def evaluate(network: Network, images: ImageSet, device: torch.device, *, batch_
     """Evaluate `network` on every image of a set, as it is in evaluation mode, by a copy whose norms are folded."""
     batch_size = batch_size or scoring_batch(images.image_size, device)
     inference = folded(network)
-    loss = torch.zeros((), dtype=torch.float64, device=device)
+    loss = torch.zeros((), dtype=summing_type(device), device=device)
     right: list[torch.Tensor] = []
     for batch, labels in images.batches(batch_size, device=device):
         with autocast(device):

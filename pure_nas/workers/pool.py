@@ -12,6 +12,7 @@ from multiprocessing import connection, util
 import torch
 
 from pure_nas.cost.layers import cost_of
+from pure_nas.devices import devices_of
 from pure_nas.errors import RunError
 from pure_nas.quantities import show_seconds
 from pure_nas.space.candidate import Candidate
@@ -36,7 +37,7 @@ class ProcessExecutor:
 
     load: Load
     fingerprint: str  # of the images that are meant; workers refuse others
-    device: torch.device  # "cuda" without a number stands for every GPU, which the workers take in turn
+    device: torch.device  # a GPU without a number stands for every one, which the workers take in turn
     size: int  # number of workers
     _: KW_ONLY
     threads: int | None = None  # CPU threads to divide among the workers; as many as PyTorch uses here if left out
@@ -45,9 +46,7 @@ class ProcessExecutor:
     retries: int = 1  # of a job that lost its worker, from its checkpoint; then it has failed
 
     def __post_init__(self) -> None:
-        self.devices = [self.device]
-        if self.device.type == "cuda" and self.device.index is None:
-            self.devices = [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
+        self.devices = devices_of(self.device)
         self._threads = self.threads or torch.get_num_threads()
         self._workers: list[WorkerProcess] = []
         self._events: deque[Event] = deque()

@@ -14,7 +14,7 @@ import torch
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data.dataset import Dataset
-from pure_nas.devices import threads_for
+from pure_nas.devices import devices_of, threads_for
 from pure_nas.errors import UsageError
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
@@ -94,6 +94,8 @@ class Resources:
             return WorkerPlan(max(1, min(self.workers, left)), "as requested")
         if self.device.type == "cuda":
             return WorkerPlan(None, "their number is measured at the start")
+        if self.device.type != "cpu":
+            return WorkerPlan(max(1, min(len(devices_of(self.device)), left)), "one for each device")
         threads, middle = torch.get_num_threads(), self.work().middle
         with threads_for(cost_of(middle.architecture).flops * middle.recipe.batch_size):
             fed = torch.get_num_threads()

@@ -38,8 +38,7 @@ logger = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_CHECKPOINTS = 10.0
 # On a GPU the first steps choose kernels and are recorded, and a step is too short to be timed alone.
-_WARM_STEPS = {"cpu": 1, "cuda": 6}
-_STEPS_AT_ONCE = {"cpu": 1, "cuda": 4}
+_WARM_STEPS, _STEPS_AT_ONCE = 6, 4
 
 
 class _Hopeless(Exception):  # noqa: N818 - an outcome of training, not a fault of the program
@@ -242,10 +241,10 @@ class SpeedTest:
             seed=0,
         )
         self._batches = chain.from_iterable(map(self._training.batches, count()))
-        self._at_once = _STEPS_AT_ONCE[device.type]
+        self._at_once = _STEPS_AT_ONCE if device.type != "cpu" else 1
         self._flops = cost_of(candidate.architecture).flops * candidate.recipe.batch_size
         with threads_for(self._flops):
-            self._training.rehearse(islice(self._batches, _WARM_STEPS[device.type]))
+            self._training.rehearse(islice(self._batches, _WARM_STEPS if device.type != "cpu" else 1))
 
     @telling_out_of_memory()
     def images_per_second(self, seconds: float) -> float:
