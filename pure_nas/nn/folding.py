@@ -126,8 +126,9 @@ class _LogConvolution(nn.Module):
         super().__init__()
         self.stride, self.padding = unit.stride, unit.padding
         t = Floor.of(unit.theta).t
-        # A number is faster than a tensor of one; (C, 1, 1) where every channel has its own.
-        self.floor = float(t) if unit.theta.dim() == 0 else None
+        # A number is faster than a tensor of one; (C, 1, 1) where every channel has its own. On an accelerator it would
+        # have to be waited for.
+        self.floor = float(t) if unit.theta.dim() == 0 and unit.theta.device.type == "cpu" else None
         self.register_buffer("floors", torch.as_tensor(t))
         self.register_buffer("weight", weight)
         self.register_buffer("bias", bias.to(weight.dtype))
@@ -154,8 +155,10 @@ class _Product(_LogConvolution):
         super().__init__(unit, unit.weight.clone(memory_format=torch.preserve_format), exponent_shift)
         self.capped = unit.exponent_cap is not None
         cap = math.log2(torch.finfo(dtype).max) if unit.exponent_cap is None else unit.exponent_cap / math.log(2)
-        self.least_limit = cap + min(exponent_shift[exponent_shift > -math.inf].tolist(), default=math.inf)
-        self.negative = bool((scale < 0).any())
+        self.least_limit, self.negative = -math.inf, True
+        if scale.device.type == "cpu":
+            self.least_limit = cap + min(exponent_shift[exponent_shift > -math.inf].tolist(), default=math.inf)
+            self.negative = bool((scale < 0).any())
         for name, value in (("limit", cap + exponent_shift), ("sign", scale.sign()), ("shift", shift)):
             self.register_buffer(name, value.to(dtype).view(-1, 1, 1))
 

@@ -78,8 +78,9 @@ def wide(x: Tensor) -> Tensor:
 
 def backward_dtype(device_type: str) -> torch.dtype | None:
     """What the operands of backward convolutions are rounded to: bfloat16 under such autocast, else None, nothing."""
-    bfloat16 = torch.is_autocast_enabled(device_type) and torch.get_autocast_dtype(device_type) == torch.bfloat16
-    return torch.bfloat16 if bfloat16 else None
+    if not torch.amp.is_autocast_available(device_type) or not torch.is_autocast_enabled(device_type):
+        return None
+    return torch.bfloat16 if torch.get_autocast_dtype(device_type) == torch.bfloat16 else None
 
 
 def scaled(norm: nn.BatchNorm2d, scale: float) -> tuple[Tensor, Tensor]:
