@@ -2,8 +2,9 @@
 
     uv run python -m benchmarks.front.surrogate cifar10-16px
 
-Trees predict the learning curve, and the difference between two recorded seeds of some candidate is its noise. How well
-they order candidates that they have not seen is printed, beside what flops alone and another seed's training do.
+A Gaussian process for each epoch predicts the learning curve, and the difference between two recorded seeds of some
+candidate is its noise. How well it orders candidates that it has not seen is printed, beside what trees, flops and
+another seed's training do. It is what the forecasts of a search are made of, too, which may flatter these.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class Surrogate(Problem):
 
     @cached_property
     def _predict(self) -> Predict:
-        return trees(self.features, self.curves[0])
+        return process(self.features, self.curves[0])
 
     @cached_property
     def ceiling(self) -> float:

@@ -33,7 +33,9 @@ FEWEST_TRIALS = 6
 """Trials before the model says anything."""
 _RUNG_RATIO = 1.3
 _LAST_RUNG = 0.8
-_PRIOR_SPREAD, _PRIOR_CURVES = 0.3, 3
+_PRIOR_SPREAD, _PRIOR_SHARE, _LEAST_SPREAD, _PRIOR_CURVES = 0.3, 0.5, 0.02, 3
+"""What is assumed of the spread of curves' promises, as though so many curves had shown it: at first, as a share of what
+errors are to fall, and at least."""
 _FIT_GROWTH = 1.25
 _WEIGHTS = (1.0, 0.5, 0.0)
 """How much of what earlier searches expect may be believed; the last: nothing."""
@@ -288,7 +290,9 @@ class Forecast:
     def _promise(self, epoch: int) -> Promise:
         gains = self.curves[:, -1] - self.curves[:, epoch - 1] if len(self.curves) else np.zeros(0)
         mean = float(gains.mean()) if len(gains) else -1.0
-        squares = float(((gains - mean) ** 2).sum()) + _PRIOR_CURVES * _PRIOR_SPREAD**2 * (1 - epoch / self._of.epochs)
+        # Where errors fall little, as on images that are hard to tell apart, what they still fall differs little.
+        usual = min(_PRIOR_SPREAD**2 * (1 - epoch / self._of.epochs), (_PRIOR_SHARE * mean) ** 2 + _LEAST_SPREAD**2)
+        squares = float(((gains - mean) ** 2).sum()) + _PRIOR_CURVES * usual
         return Promise(mean, squares / (len(gains) + _PRIOR_CURVES) * (1 + 1 / (len(gains) + 1)))
 
     def _logs(self, errors: Sequence[float]) -> Floats:

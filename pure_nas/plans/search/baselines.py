@@ -8,8 +8,8 @@ from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
 
-FIRST_BASELINES = 4
-_EVERY = 3
+FIRST_BASELINES = 2
+_EVERY = 4
 
 
 class Baseline(NamedTuple):

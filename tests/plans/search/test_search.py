@@ -140,9 +140,9 @@ def test_what_needs_more_memory_than_one_that_ran_out_of_it_is_not_tried(
 
 
 def test_cheap_baselines_come_first_and_large_ones_by_and_by(tiny: Settings, tmp_path: Path) -> None:
-    settings = tiny(trials=17, baselines=True)
+    settings = tiny(trials=25, baselines=True)
     plan = sorted(prepare(settings).baselines, key=lambda each: cost_of(each.candidate.architecture).flops)
-    turns = [0, 1, 2, 3, 6, 9, 12, 15]
+    turns = [0, 1, 4, 8, 12, 16, 20, 24]
     run_search(tiny(trials=5, baselines=True), tmp_path)
     trials = trials_of(settings, tmp_path)
     assert [trial.number for trial in trials if trial.baseline] == turns
