@@ -49,7 +49,9 @@ def resolve_device(device: AnyDevice) -> torch.device:
         if wanted == "cuda":
             hint += ", or check that nvidia-smi lists a GPU and torch is a CUDA build"
         sees = _MAKES[wanted] if found == 0 else f"{_MAKES[wanted]}, but {kind}"
-        raise UsageError(f'The device "{name}" is not available: PyTorch {torch.__version__} sees no {sees}.', hint=f"{hint}.")
+        raise UsageError(
+            f'The device "{name}" is not available: PyTorch {torch.__version__} sees no {sees}.', hint=f"{hint}."
+        )
     if int(index or 0) >= found:
         raise UsageError(f'The device "{name}" does not exist: this machine has {kind}:0 to {kind}:{found - 1}.')
     return torch.device(kind, int(index)) if index else torch.device(kind)

@@ -42,7 +42,7 @@ def trees(features: Floats, curves: Floats) -> Predict:
 
 def process(features: Floats, curves: Floats) -> Predict:
     """The same by a Gaussian process for each epoch, scaled as is best for the last one."""
-    none = np.zeros(len(features))
+    none: Floats = np.zeros(len(features))
     scales = Hyperparameters.fitted(features, curves[:, -1], none)
     each = [GaussianProcess(scales, features, curve, none) for curve in curves.T]
     return lambda others: np.column_stack([one.predict(others)[0] for one in each])
@@ -100,7 +100,7 @@ class Surrogate(Problem):
     def held_out(self, fit: Callable[[Floats, Floats], Predict]) -> Floats:
         """(N, epochs): predictions for each tenth of the candidates by what was fitted to the others."""
         folds = np.random.default_rng(0).permutation(len(self.table)) % _FOLDS
-        found = np.empty_like(self.curves[0])
+        found: Floats = np.empty(self.curves[0].shape)
         for fold in range(_FOLDS):
             there = folds == fold
             found[there] = fit(self.features[~there], self.curves[0, ~there])(self.features[there])

@@ -83,7 +83,8 @@ def main(
             )
             rows.append({"run": str(path), "stopped": len(stopped), "wrong": wrong, "share": wrong / len(stopped)})
     total, wrong = (sum(row[key] for row in rows) for key in ("stopped", "wrong"))
-    low, high = beta.ppf([0.025, 0.975], [wrong, wrong + 1], [total - wrong + 1, total - wrong])
+    low = float(beta.ppf(0.025, wrong, total - wrong + 1)) if wrong else 0.0
+    high = float(beta.ppf(0.975, wrong + 1, total - wrong))
     rows.append({"run": f"all ({low:.1%} to {high:.1%})", "stopped": total, "wrong": wrong, "share": wrong / total})
     columns = [
         Column("run", "run"),

@@ -54,8 +54,8 @@ class CountedOnce:
         for stage, index, occurrences in architecture.distinct_places():
             block = (*shared, stage, index == 0, architecture.units[stage][index])
             if block not in self._counted:
-                layers = _block(architecture.block(stage, index))
-                self._counted[block] = total_cost([(layer, 1) for layer in layers])
+                of_block = _block(architecture.block(stage, index))
+                self._counted[block] = total_cost((layer, 1) for layer in of_block)
             parts.append((self._counted[block], occurrences))
         return total_cost(parts)
 

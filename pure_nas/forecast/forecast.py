@@ -34,7 +34,7 @@ FEWEST_TRIALS = 6
 _RUNG_RATIO = 1.3
 _LAST_RUNG = 0.8
 _PRIOR_SPREAD, _PRIOR_SHARE, _LEAST_SPREAD, _PRIOR_CURVES = 0.3, 0.5, 0.02, 3
-"""What is assumed of the spread of curves' promises, as though so many curves had shown it: at first, as a share of what
+"""What is assumed of the spread of curves' promises, as if so many curves had shown it: at most, as a share of what
 errors are to fall, and at least."""
 _FIT_GROWTH = 1.25
 _WEIGHTS = (1.0, 0.5, 0.0)

@@ -167,7 +167,10 @@ class Step:
                 parameter.grad = torch.zeros_like(parameter)
         if self._recipe.gradient_clip_norm is not None:
             nn.utils.clip_grad_norm_(self._parameters, self._recipe.gradient_clip_norm)
-        return scores[0] if len(scores) == 1 else BatchScore(*map(sum, zip(*scores, strict=True)))
+        if len(scores) == 1:
+            return scores[0]
+        losses, correct = zip(*scores, strict=True)
+        return BatchScore(torch.stack(losses).sum(), torch.stack(correct).sum())
 
     def _gradients(self, images: Tensor, labels: Tensor, share: float) -> BatchScore:
         """Add the gradients of a part of a batch, by its share of it."""

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from threading import Event as Flag
 
 import torch
 
@@ -29,7 +30,7 @@ class InlineExecutor:
     dataset: Dataset
     device: torch.device
     _running: deque[Iterator[Event]] = field(default_factory=deque, init=False)
-    _saves: bool = field(default=False, init=False)
+    _saves: Flag = field(default_factory=Flag, init=False)
 
     @property
     def free(self) -> int:
@@ -46,11 +47,11 @@ class InlineExecutor:
 
     def submit(self, job: Job) -> None:
         """Take a job; numbers of jobs that run at the same time differ."""
-        self._running.append(_attempt(job, self.dataset, self.device, lambda: self._saves))
+        self._running.append(_attempt(job, self.dataset, self.device, self._saves.is_set))
 
     def save_every_epoch(self) -> None:
         """From now on, let jobs write a checkpoint after every epoch; may be called by the handler of a signal."""
-        self._saves = True
+        self._saves.set()
 
     def next_event(self) -> Event:
         event = next(self._running[0])

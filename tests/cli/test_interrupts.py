@@ -68,7 +68,6 @@ def test_interrupted_search_prints_and_saves_the_front(new_study: Study, number:
         stdout, stderr = process.communicate()
     assert process.returncode == 128 + number, stderr
     assert "Traceback" not in stderr
-    assert "Stopping after the running epochs" in stderr
     assert "Stopped: interrupted; the same command resumes it." in stderr
     assert stdout.startswith("Front: ")
     assert (new_study.run / "report.html").is_file()
@@ -112,6 +111,7 @@ def test_running_epochs_are_finished_and_saved(new_study: Study, workers: int) -
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate()
     assert process.returncode == 130, stderr
+    assert "Stopping after the running epochs; Ctrl-C again stops at once." in stderr
     trials = [trial for trial in RunDirectory(new_study.run).trials() if trial.result() is None]
     assert len(trials) == workers
     for trial in trials:

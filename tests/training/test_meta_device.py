@@ -1,5 +1,5 @@
-"""What runs on an accelerator, on PyTorch's meta device: there a tensor that was left on the CPU raises, as does the host
-where it looks at a value."""
+"""What runs on an accelerator, on PyTorch's meta device: a tensor that was left on the CPU raises there, as does the
+host where it looks at a value."""
 
 from __future__ import annotations
 
@@ -30,8 +30,13 @@ NETWORKS = {
     **{name: Architecture.uniform(name, (1, 2), **SMALL) for name in UNITS.names},
     "bottlenecks": Architecture(units=(("conv", "product"), ("product",)), bottleneck=True, **SMALL),
     "options": Architecture(
-        units=(("product", "conv"),), relu_in_block=True, relu_after_add=True, residual_scale=0.5, zero_gamma=True,
-        shortcut="padding", **SMALL,
+        units=(("product", "conv"),),
+        relu_in_block=True,
+        relu_after_add=True,
+        residual_scale=0.5,
+        zero_gamma=True,
+        shortcut="padding",
+        **SMALL,
     ),
 }
 RECIPES = {
@@ -62,7 +67,10 @@ def what_real_devices_have(monkeypatch: pytest.MonkeyPatch) -> None:
     def full_precision(device: str, **options: Any) -> Any:
         return nullcontext() if device == "meta" else autocast(device, **options)
 
-    monkeypatch.setattr(torch.optim, "SGD", lambda *groups, fused, **options: update(*groups, **options))
+    def usual_update(*groups: Any, fused: bool, **options: Any) -> Any:
+        return update(*groups, **options)
+
+    monkeypatch.setattr(torch.optim, "SGD", usual_update)
     monkeypatch.setattr(torch, "autocast", full_precision)
     monkeypatch.setattr("pure_nas.evaluation.noise.torch.Generator", Undrawn)
 

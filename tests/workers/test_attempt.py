@@ -71,7 +71,8 @@ def test_one_that_is_killed_again_and_again_but_gets_further_is_finished(unteste
     # Without a checkpoint, then two in which the first epochs are kept.
     assert [die_in(work, untested, epoch)[0] for epoch in (3, 2, 3)] == ["0", "0", "1"]
     assert events_of(work, untested, stop_after=1) == [Started(7, 2)]
-    assert replace(outcome_of(work, untested), seconds=0) == replace(expected, seconds=0)
+    found = outcome_of(work, untested)
+    assert replace(found, seconds=0) == replace(expected, seconds=0), found.reason
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])

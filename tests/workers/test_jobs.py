@@ -202,7 +202,7 @@ def test_what_does_not_fit_is_tried_with_half_the_batch_at_a_time(
     forward = Network.forward
 
     def scarce(self: Network, x: torch.Tensor) -> torch.Tensor:
-        if self.training and torch.is_grad_enabled() and len(x) > 8:
+        if self.training and torch.is_grad_enabled() and len(x) > 9:
             raise torch.OutOfMemoryError(OUT_OF_MEMORY)
         return forward(self, x)
 

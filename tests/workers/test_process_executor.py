@@ -134,7 +134,12 @@ def test_a_job_whose_worker_hangs_and_then_dies_has_failed_and_other_jobs_go_on(
 @FORKED
 @pytest.mark.parametrize(("retries", "words"), [(0, "its worker died: it"), (2, "its worker died 3 times: it")])
 def test_a_job_is_taken_up_as_often_as_was_asked_for(
-    pool: ProcessExecutor, dataset: Dataset, tmp_path: Path, fault: Path, monkeypatch: pytest.MonkeyPatch, retries: int,
+    pool: ProcessExecutor,
+    dataset: Dataset,
+    tmp_path: Path,
+    fault: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    retries: int,
     words: str,
 ) -> None:
     monkeypatch.setattr(pool, "retries", retries)

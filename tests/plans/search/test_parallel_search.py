@@ -70,10 +70,10 @@ def test_a_candidate_that_is_being_trained_is_waited_for_and_repeated(
         assert stored_in(tmp_path)[trial.number].values == list(first.objectives)
 
 
-def test_a_candidate_that_waited_is_trained_where_the_first_one_failed(
+def test_a_candidate_that_waited_is_not_tried_where_the_first_one_ran_out_of_memory(
     small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failures = [3]
+    failures = [2]
     original = work_module.build
 
     def out_of_memory(*arguments: Any, **named: Any) -> object:
@@ -84,11 +84,16 @@ def test_a_candidate_that_waited_is_trained_where_the_first_one_failed(
 
     monkeypatch.setattr(work_module, "build", out_of_memory)
     executors = train_interleaved(monkeypatch, 4)
-    trials = trials_of(small(epochs=2, trials=30), tmp_path)
-    assert len(trials) == 30
-    assert sum(trial.state == "failed" for trial in trials) == 3
-    assert len(executors[0].submitted) == 6 + 3
-    assert len({trial.candidate.digest for trial in trials if trial.state == "complete"}) == 6
+    trials = trials_of(small(epochs=2, trials=12), tmp_path)
+    assert len([trial for trial in trials if trial.counts]) == 12
+    (failed,) = [trial for trial in trials if trial.state == "failed"]
+    assert "in 2 parts" in failed.reason
+    for trial in trials:
+        if trial.candidate.digest == failed.candidate.digest and trial is not failed:
+            assert trial.state == "rejected"
+            assert trial.reason == f"it needs more memory than trial {failed.number}, which ran out of it"
+    trained = {trial.candidate.digest for trial in trials if trial.state == "complete"}
+    assert len(executors[0].submitted) == len(trained) + 1
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import json
+import re
 from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
@@ -61,12 +61,12 @@ def test_candidates_over_a_limit_are_rejected_before_any_training(
     tiny: Settings, tmp_path: Path, trained: list[str]
 ) -> None:
     heard = Heard()
-    run_search(tiny(trials=8, limits=TIGHT, baselines=True, sampler="random"), tmp_path, heard)
+    run_search(tiny(trials=16, limits=TIGHT, baselines=True, sampler="random"), tmp_path, heard)
     trials = results_of(tmp_path).trials
     rejected = [trial for trial in trials if trial.state == "rejected"]
     counted = [trial for trial in trials if trial.counts]
     assert {f"conv large, {recipe} recipe" for recipe in ("usual", "shared")} <= {trial.baseline for trial in rejected}
-    assert len(counted) == 8
+    assert len(counted) == 16
     assert len(trained) == len(ran(trials))
     assert len(heard.trials) == len(trials)
     for trial in trials:
