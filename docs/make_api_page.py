@@ -91,6 +91,7 @@ TYPES = {
 CHOICES = {
     "Crops": "evaluation.views",
     "ExportFormat": "export",
+    "KeptWeights": "plans.search.settings",
     "NoiseKind": "evaluation.noise",
     "OptunaSampler": "plans.search.samplers",
     "Origin": "run.selection",

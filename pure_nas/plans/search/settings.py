@@ -25,8 +25,6 @@ from pure_nas.workers.resources import Workers, check_workers
 AnySpace = SearchSpace | str | os.PathLike[str] | None
 AnyLimits: TypeAlias = "Limits | Mapping[str, float | str | None] | None"
 AnyObjective = str | Metric | Callable[..., float]
-
-
 KeptWeights = Literal["all", "front"]
 _AS_THEY_ARE = (
     *("sampler", "seed", "device", "workers", "baselines", "early_stopping", "until_flat", "keep_weights", "lag"),
