@@ -149,8 +149,8 @@ def hints(study: Study, *more: object) -> str:
 
 def test_baselines_that_leave_no_trial_to_search_with_are_said(new_study: Study) -> None:
     with_baselines = replace(new_study, baselines=True)
-    assert "every trial is a baseline. Use --trials 5 or more" in hints(with_baselines, "--trials", 4)
-    assert "every trial is a baseline" not in hints(with_baselines, "--trials", 5)
+    assert "every trial is a baseline. Use --trials 3 or more" in hints(with_baselines, "--trials", 2)
+    assert "every trial is a baseline" not in hints(with_baselines, "--trials", 3)
     assert "every trial is a baseline" not in hints(new_study, "--trials", 1)
 
 

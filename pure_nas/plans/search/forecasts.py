@@ -30,6 +30,7 @@ AUDIT = 0.05
 """Share of trials that are trained to their end whatever their stops say: how often is that wrong?"""
 _PROPOSAL, _AUDIT, CONFIRMATION, _GROWTH = range(4)
 """Purposes of a search's random numbers."""
+_SHAPE = ("in_chans", "image_size")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +153,8 @@ def _teaches(record: TrialRecord) -> bool:
 def forecasts_of(run: RunDirectory, settings: Mapping[str, Any], results: Results) -> Forecasts | None:
     """The forecasts of a search that is read from its folder; None where its settings do not say what these need."""
     images = settings.get("data") or {}
-    if not settings.get("search_space") or not images.get("validation"):
+    known = {*_SHAPE, "classes"} <= images.keys() and images.get("validation")
+    if not settings.get("search_space") or not known:
         return None
     try:
         found = space_of(settings)
@@ -175,5 +177,6 @@ def space_of(settings: Mapping[str, Any]) -> SearchSpace:
     images = settings.get("data") or {}
     with faults_explained(SearchSpace, "the space of the run"):
         found = SearchSpace.model_validate({**(settings.get("search_space") or {}), "run": of_run})
-    shape = {name: images[name] for name in ("in_chans", "image_size") if name in images}
-    return found.with_images(**shape, num_classes=len(images["classes"])) if "classes" in images else found
+    if not {*_SHAPE, "classes"} <= images.keys():
+        return found
+    return found.with_images(**{name: images[name] for name in _SHAPE}, num_classes=len(images["classes"]))
