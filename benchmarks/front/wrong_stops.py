@@ -30,13 +30,13 @@ from pure_nas.training.training import Divergence, Training
 
 
 @cache
-def _images(dataset: str) -> Dataset:
-    return load_dataset(dataset)
+def _images(dataset: str, seed: int) -> Dataset:
+    return load_dataset(dataset, seed=seed)
 
 
 def _final_error(trial: TrialRecord, dataset: str, seed: int) -> float:
     torch.set_num_threads(1)
-    candidate, data = trial.candidate, _images(dataset)
+    candidate, data = trial.candidate, _images(dataset, seed)
     training = Training(
         build(candidate.architecture, generator=generator(seed, "weights")),
         candidate.recipe,
