@@ -37,6 +37,7 @@ from pure_nas.data.dataset import Dataset
 from pure_nas.errors import PureNasError
 from pure_nas.nn.network import build
 from pure_nas.space.axis import Axis, Spread
+from pure_nas.space.candidate import Candidate
 from pure_nas.space.parameters import Draw, Walk
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.training.scoring import generator
@@ -121,6 +122,20 @@ def sampled_params(space: SearchSpace, number: int) -> list[Params]:
     return found
 
 
+def training_of(candidate: Candidate, data: Dataset, seed: int) -> Training:
+    """As a search trains it, on the CPU."""
+    return Training(
+        build(candidate.architecture, generator=generator(seed, "weights")),
+        candidate.recipe,
+        train=data.train,
+        validation=data.validation,
+        flip=data.flip,
+        turns=data.turns,
+        device=torch.device("cpu"),
+        seed=seed,
+    )
+
+
 _data: Dataset
 _space: SearchSpace
 
@@ -135,16 +150,7 @@ def _begin(recording: Recording, data: str | None, space: SearchSpace) -> None:
 def _train(params: Params, seed: int) -> dict[str, Any]:
     candidate = _space.suggest(FixedTrial(dict(params)))
     cost, begun = cost_of(candidate.architecture), time.process_time()
-    training = Training(
-        build(candidate.architecture, generator=generator(seed, "weights")),
-        candidate.recipe,
-        train=_data.train,
-        validation=_data.validation,
-        flip=_data.flip,
-        turns=_data.turns,
-        device=torch.device("cpu"),
-        seed=seed,
-    )
+    training = training_of(candidate, _data, seed)
     errors: list[float] = []
     try:
         while not training.finished:

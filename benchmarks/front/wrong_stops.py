@@ -19,14 +19,13 @@ from scipy.stats import beta
 
 from benchmarks.command import run_command
 from benchmarks.document import Column, Document, Row, Target
+from benchmarks.front.record import training_of
 from benchmarks.images import load_dataset
 from pure_nas.data.dataset import Dataset
 from pure_nas.errors import PureNasError
-from pure_nas.nn.network import build
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.search_results import TrialRecord, load_results
-from pure_nas.training.scoring import generator
-from pure_nas.training.training import Divergence, Training
+from pure_nas.training.training import Divergence
 
 
 @cache
@@ -36,17 +35,7 @@ def _images(dataset: str, seed: int) -> Dataset:
 
 def _final_error(trial: TrialRecord, dataset: str, seed: int) -> float:
     torch.set_num_threads(1)
-    candidate, data = trial.candidate, _images(dataset, seed)
-    training = Training(
-        build(candidate.architecture, generator=generator(seed, "weights")),
-        candidate.recipe,
-        train=data.train,
-        validation=data.validation,
-        flip=data.flip,
-        turns=data.turns,
-        device=torch.device("cpu"),
-        seed=seed,
-    )
+    training = training_of(trial.candidate, _images(dataset, seed), seed)
     recorded = [epoch["validation_error"] for epoch in trial.curve]
     errors: list[float | None] = []
     try:

@@ -183,7 +183,7 @@ def _of_trial(
     try:
         result = trial.result()
     except RunError as error:
-        moves = (trial.ended, *(path for path in _of_result(trial) if path.name in error.message), *study)
+        moves = (trial.ended, trial.metrics, trial.evaluation, trial.hits, trial.stops_path, *study)
         yield Finding(trial.path, error.message, f"the result is {_TRAINED_AGAIN}", moves=moves)
         return
     if result is None:
@@ -255,10 +255,6 @@ def _candidate_in(stored: FrozenTrial, space: SearchSpace) -> Candidate | None:
         return space.suggest(FixedTrial(stored.params))
     except (ValueError, PureNasError):
         return None
-
-
-def _of_result(trial: TrialDirectory) -> tuple[Path, ...]:
-    return trial.metrics, trial.evaluation, trial.hits, trial.stops_path
 
 
 def _unfinished(trial: TrialDirectory) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from pure_nas.forecast.prior import Prior
 from pure_nas.forecast.proposal import likely_growth, propose
 from pure_nas.forecast.variation import Point, point_of
 from pure_nas.objectives import CLOSED_FORM
-from pure_nas.plans.search.limits import Limits
+from pure_nas.plans.search.limits import Limits, needs_as_much_memory
 from pure_nas.run.directory import RunDirectory, Stopping, TrialDirectory
 from pure_nas.run.search_results import Results, TrialRecord
 from pure_nas.run.warm_start import WarmStart
@@ -62,7 +62,7 @@ class Forecasts:
         known: Sequence[TrialRecord],
         begun: Sequence[Candidate],
         given: int,
-        fits: Callable[[Candidate], bool] = lambda _: True,
+        out_of_memory: Sequence[Candidate] = (),
     ) -> Candidate:
         """What to train next.
 
@@ -70,13 +70,14 @@ class Forecasts:
             known: of the trials that were begun those that it follows from.
             begun: what all of them train.
             given: how many of them were not proposed, such as baselines.
-            fits: whether a candidate fits into memory, as far as is known.
+            out_of_memory: what did not fit; nothing that needs as much is proposed.
         """
         number, points = len(begun), [self._point(*each) for each in enumerate(begun)]
         rng, begun_or_over = self._generator(number, _PROPOSAL), self._taken(points)
 
         def taken(point: Point) -> bool:
-            return begun_or_over(point) or not fits(point.candidate)
+            too_large = any(needs_as_much_memory(point.candidate, each) for each in out_of_memory)
+            return too_large or begun_or_over(point)
 
         return propose(self._after(known), number - given, taken, rng, points[len(known) :]).candidate
 

@@ -13,6 +13,7 @@ from pure_nas.errors import UsageError, nearest
 from pure_nas.quantities import milliseconds_of, size_of
 from pure_nas.run.schema import Positive
 from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.validation import checked, checked_fields
 
@@ -62,6 +63,14 @@ class Limits:
         costs = self._costs(architecture, latency)
         return {f"max_{name}": costs[name] / bound - 1 for name, bound in self.given.items()}
 
+    def broken(self, constraints: Mapping[str, float]) -> str:
+        """How `constraints` say that bounds are broken, in words."""
+        return "; ".join(
+            f"{cost_text(name, bound * (1 + constraints[f'max_{name}']))} is over {cost_text(name, bound)}"
+            for name, bound in self.given.items()
+            if constraints[f"max_{name}"] > 0
+        )
+
     def kept_by(self, architecture: Architecture) -> bool:
         """Whether `architecture` keeps the bounds on parameters and FLOPs."""
         if self.params is None and self.flops is None:
@@ -91,3 +100,10 @@ class Limits:
 def cost_text(name: str, value: float) -> str:
     """A cost with its unit, for messages."""
     return f"{value:.3g} ms" if name == "latency_ms" else f"{value:,.0f} {name}"
+
+
+def needs_as_much_memory(candidate: Candidate, other: Candidate) -> bool:
+    """Whether training it needs as much memory as another one, or more: for weights, and for what a batch activates."""
+    costs = [(each.recipe.batch_size, cost_of(each.architecture)) for each in (candidate, other)]
+    (weights, active), (fewer, less) = ((cost.params, batch * (cost.norm + cost.elementwise)) for batch, cost in costs)
+    return weights >= fewer and active >= less

@@ -16,7 +16,7 @@ from pure_nas.plans.plan import Plan
 from pure_nas.plans.search.baselines import Baseline, is_turn_of_a_baseline
 from pure_nas.plans.search.confirmations import LAG, Confirmations, Confirmed
 from pure_nas.plans.search.forecasts import Forecasts
-from pure_nas.plans.search.limits import Latency, cost_text
+from pure_nas.plans.search.limits import Latency, needs_as_much_memory
 from pure_nas.plans.search.lost_weights import Restored, have_lost_weights, restored_folder, take_place
 from pure_nas.plans.search.outlook import FLAT, Outlook, outlook_of
 from pure_nas.plans.search.settings import SearchSettings, objective_values
@@ -25,7 +25,6 @@ from pure_nas.quantities import counted
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.schema import SCHEMA
 from pure_nas.run.search_results import Results, TrialRecord, over_seeds, read_trial
-from pure_nas.space.candidate import Candidate
 from pure_nas.workers.messages import Job, Outcome
 
 FLATNESS_EVERY = 5
@@ -73,13 +72,6 @@ def reconcile(
                 "rebuilt from the folders.",
             )
     return finished, unfinished
-
-
-def _needs_as_much_memory(candidate: Candidate, other: Candidate) -> bool:
-    """Whether training it needs as much memory as another one, or more: for weights, and for what a batch activates."""
-    costs = [(each.recipe.batch_size, cost_of(each.architecture)) for each in (candidate, other)]
-    (weights, active), (fewer, less) = ((cost.params, batch * (cost.norm + cost.elementwise)) for batch, cost in costs)
-    return weights >= fewer and active >= less
 
 
 @dataclass(eq=False)
@@ -268,9 +260,8 @@ class SearchPlan(Plan[TrialRecord | Restored | Confirmed]):
             if (given := self.forecasts.given(self._begun)) is not None:
                 return self.study.begin(given)
             return self.study.ask(None if self.settings.lag is None else len(known))
-        candidate = self.forecasts.proposal(
-            known, self._begun, self.study.given, lambda each: self._needs_more_memory_than(each) is None
-        )
+        failed = [each.candidate for each in self._out_of_memory]
+        candidate = self.forecasts.proposal(known, self._begun, self.study.given, failed)
         return self.study.begin(candidate)
 
     def _stops(self, asked: Asked) -> Mapping[int, float]:
@@ -341,26 +332,19 @@ class SearchPlan(Plan[TrialRecord | Restored | Confirmed]):
         """The record of a trial that is over a limit, or that `repeats` one that has ended if there is such."""
         constraints = self.settings.limits.constraints(asked.candidate.architecture, self.latency)
         if any(value > 0 for value in constraints.values()):
-            return self._reject(asked, constraints, self._over(constraints))
-        if fitting := self._needs_more_memory_than(asked.candidate):
-            reason = f"it needs more memory than trial {fitting.number}, which ran out of it"
+            return self._reject(asked, constraints, self.settings.limits.broken(constraints))
+        too_large = (each for each in self._out_of_memory if needs_as_much_memory(asked.candidate, each.candidate))
+        if smaller := next(too_large, None):
+            reason = f"it needs more memory than trial {smaller.number}, which ran out of it"
             return self._reject(asked, {**constraints, OUT_OF_MEMORY: 1.0}, reason)
         ended = (each for each in self._records.values() if each.state in ("complete", "stopped", "diverged"))
         trained = (each for each in ended if each.replay_of is None)
         earlier = next((each for each in trained if each.candidate.digest == asked.candidate.digest), None)
         return self._end(asked, self._repeated(earlier, asked.baseline)) if earlier and repeats else None
 
-    def _over(self, constraints: Mapping[str, float]) -> str:
-        return "; ".join(
-            f"{cost_text(name, bound * (1 + constraints[f'max_{name}']))} is over {cost_text(name, bound)}"
-            for name, bound in self.settings.limits.given.items()
-            if constraints[f"max_{name}"] > 0
-        )
-
-    def _needs_more_memory_than(self, candidate: Candidate) -> TrialRecord | None:
-        """A trial that ran out of memory, though it needs no more than `candidate`."""
-        failed = [each for each in self._records.values() if each.out_of_memory]
-        return next((each for each in failed if _needs_as_much_memory(candidate, each.candidate)), None)
+    @property
+    def _out_of_memory(self) -> list[TrialRecord]:
+        return [each for each in self._records.values() if each.out_of_memory]
 
     def _reject(self, asked: Asked, constraints: Mapping[str, float], reason: str) -> TrialRecord:
         result = {"state": "rejected", "reason": reason, "baseline": asked.baseline, "constraints": dict(constraints)}
