@@ -63,14 +63,6 @@ class Limits:
         costs = self._costs(architecture, latency)
         return {f"max_{name}": costs[name] / bound - 1 for name, bound in self.given.items()}
 
-    def broken(self, constraints: Mapping[str, float]) -> str:
-        """How `constraints` say that bounds are broken, in words."""
-        return "; ".join(
-            f"{cost_text(name, bound * (1 + constraints[f'max_{name}']))} is over {cost_text(name, bound)}"
-            for name, bound in self.given.items()
-            if constraints[f"max_{name}"] > 0
-        )
-
     def kept_by(self, architecture: Architecture) -> bool:
         """Whether `architecture` keeps the bounds on parameters and FLOPs."""
         if self.params is None and self.flops is None:
@@ -100,6 +92,15 @@ class Limits:
 def cost_text(name: str, value: float) -> str:
     """A cost with its unit, for messages."""
     return f"{value:.3g} ms" if name == "latency_ms" else f"{value:,.0f} {name}"
+
+
+def how_broken(limits: Limits, constraints: Mapping[str, float]) -> str:
+    """By how much the limits are broken that `constraints` say are, in words."""
+    return "; ".join(
+        f"{cost_text(name, bound * (1 + constraints[f'max_{name}']))} is over {cost_text(name, bound)}"
+        for name, bound in limits.given.items()
+        if constraints[f"max_{name}"] > 0
+    )
 
 
 def needs_as_much_memory(candidate: Candidate, other: Candidate) -> bool:

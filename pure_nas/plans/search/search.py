@@ -16,7 +16,7 @@ from pure_nas.plans.plan import Plan
 from pure_nas.plans.search.baselines import Baseline, is_turn_of_a_baseline
 from pure_nas.plans.search.confirmations import LAG, Confirmations, Confirmed
 from pure_nas.plans.search.forecasts import Forecasts
-from pure_nas.plans.search.limits import Latency, needs_as_much_memory
+from pure_nas.plans.search.limits import Latency, how_broken, needs_as_much_memory
 from pure_nas.plans.search.lost_weights import Restored, have_lost_weights, restored_folder, take_place
 from pure_nas.plans.search.outlook import FLAT, Outlook, outlook_of
 from pure_nas.plans.search.settings import SearchSettings, objective_values
@@ -332,7 +332,7 @@ class SearchPlan(Plan[TrialRecord | Restored | Confirmed]):
         """The record of a trial that is over a limit, or that `repeats` one that has ended if there is such."""
         constraints = self.settings.limits.constraints(asked.candidate.architecture, self.latency)
         if any(value > 0 for value in constraints.values()):
-            return self._reject(asked, constraints, self.settings.limits.broken(constraints))
+            return self._reject(asked, constraints, how_broken(self.settings.limits, constraints))
         too_large = (each for each in self._out_of_memory if needs_as_much_memory(asked.candidate, each.candidate))
         if smaller := next(too_large, None):
             reason = f"it needs more memory than trial {smaller.number}, which ran out of it"

@@ -120,4 +120,5 @@ def test_a_scale_that_asks_for_more_images_than_there_are_is_told_how_many(text:
         "limit": "5,000 images were requested, but there are only 72",
         "evaluated": "25 images were requested, but there are only 24",
     }
-    assert prepare(settings_of(more.replace("5000", "72").replace("25", "24"))).notes == {}
+    fitting = more.replace("limit = 5000", "limit = 72").replace("evaluated = 25", "evaluated = 24")
+    assert prepare(settings_of(fitting)).notes == {}
