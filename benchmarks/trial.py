@@ -39,7 +39,7 @@ from pure_nas.space.unit import PRODUCT
 from pure_nas.training.training import Training
 from pure_nas.workers import Ended, EpochDone, Executor, Job, Started
 from pure_nas.workers.inline import InlineExecutor
-from pure_nas.workers.pool import ProcessExecutor
+from pure_nas.workers.processes import ProcessExecutor
 
 _COLUMNS = (
     Column("what", "what"),
@@ -169,7 +169,7 @@ def worker_rows(
     if inline:
         executor, name = InlineExecutor(dataset, device), "this process"
     else:
-        executor, name = ProcessExecutor(load, dataset.fingerprint, device, 1), "worker"
+        executor, name = ProcessExecutor(load=load, fingerprint=dataset.fingerprint, devices=[device], size=1), "worker"
     try:
         times = [time_job(executor, number, each, folder) for number, each in enumerate(candidates)]
         memory: list[int] = []

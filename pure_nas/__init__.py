@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pure_nas.space.recipe import Recipe
     from pure_nas.space.search_space import SearchSpace
     from pure_nas.space.unit import Unit, UnitCost, UnitPlace, get_unit, register_unit
+    from pure_nas.workers.executor import Execution
 
 __version__ = "0.1.0"
 
@@ -47,6 +48,7 @@ __all__ = [
     "DatasetSpec",
     "Download",
     "Evaluation",
+    "Execution",
     "Experiment",
     "ExperimentResults",
     "ForecastSampler",
@@ -102,7 +104,7 @@ _MODULES = (
         "plans.search.limits",
         "plans.search.objective",
     ),
-    "plans.search.forecast_sampler",
+    *("plans.search.forecast_sampler", "workers.executor"),
     *("api.runs", "api.functions"),
 )
 """Where public names are: those first that are imported quickly, without PyTorch."""

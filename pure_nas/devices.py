@@ -87,6 +87,11 @@ def device_name(device: torch.device) -> str:
     return named[1].strip() if named else platform.processor() or platform.machine()
 
 
+def nominal_flops_per_second(device: torch.device) -> float:
+    """Of a usual CPU or GPU, for decisions that must not depend on how fast, or how busy, this one is."""
+    return 5e9 if device.type == "cpu" else 1e12
+
+
 def autocast(device: torch.device) -> AbstractContextManager[None]:
     """bfloat16 autocast on a GPU of NVIDIA, AMD or Intel that computes in it; float32 elsewhere."""
     if device.type in ("cuda", "xpu") and torch.get_device_module(device).is_bf16_supported(including_emulation=False):

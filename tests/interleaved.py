@@ -41,6 +41,9 @@ class Interleaved:
     def seconds_per_image(self, candidate: Candidate, seconds: float) -> float | None:
         return 1e-3
 
+    def expect(self, seconds: float) -> None:
+        self.expected = seconds
+
     def submit(self, job: Job) -> None:
         assert self.free > 0
         assert job.number not in {other.number for other, _ in self._running}

@@ -62,12 +62,23 @@ def _workers(text: str) -> int | Literal["auto"]:
     return int(text)
 
 
+def _gpus(text: str) -> tuple[int, ...]:
+    if not all(part.isascii() and part.isdecimal() for part in text.split(",")):
+        raise ValueError(f'"{text}" is not a list of numbers such as 0,2')
+    return tuple(map(int, text.split(",")))
+
+
 Run = Annotated[Path, argument("shared.run")]
 Arch = Annotated[str, argument("shared.arch")]
 DatasetName = Annotated[str, option("shared.dataset", "--dataset")]
 Json = Annotated[bool, option("shared.json", "--json")]
 Device = Annotated[str, option("shared.device")]
 Workers = Annotated[Any, option("shared.workers", parser=_workers)]  # int | "auto"; Typer takes no unions
+ExecutorName = Annotated[Literal["auto", "inline", "pool", "ray"], option("shared.executor")]
+Gpus = Annotated[Any, option("shared.gpus", parser=_gpus)]  # tuple[int, ...]
+RayAddress = Annotated[str, option("shared.ray_address")]
+CpusPerTrial = Annotated[float, option("shared.cpus_per_trial")]
+GpusPerTrial = Annotated[float, option("shared.gpus_per_trial")]
 DataDir = Annotated[Path | None, option("shared.data_dir")]
 DryRun = Annotated[bool, option("shared.dry_run", "--dry-run")]
 Overwrite = Annotated[bool, option("shared.overwrite", "--overwrite")]

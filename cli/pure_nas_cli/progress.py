@@ -71,7 +71,7 @@ def show_estimate(resources: Resources, workers: WorkerPlan, each: Sequence[floa
         tell(f"workers {count}", workers.reason)
     total, shortest, longest = sum(each) / count, show_seconds(min(each)), show_seconds(max(each))
     spread = f"about {shortest} per {noun}" if shortest == longest else f"{shortest} to {longest} each"
-    tell(f"estimated time on {resources.device}", f"{show_seconds(total)} for {counted(len(each), noun)} ({spread})")
+    tell(f"estimated time on {resources.place}", f"{show_seconds(total)} for {counted(len(each), noun)} ({spread})")
     return total
 
 

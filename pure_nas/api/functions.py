@@ -35,6 +35,7 @@ from pure_nas.run.trained import Trained, find_trained, images_for
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.validation import checked
+from pure_nas.workers.executor import AnyExecution, execution_of
 from pure_nas.workers.resources import Workers
 
 
@@ -53,6 +54,7 @@ def search(
     limits: AnyLimits = None,
     device: AnyDevice = "auto",
     workers: Workers = 1,
+    executor: AnyExecution = "auto",
     seed: Count = 0,
     sampler: SamplerChoice = "auto",
     baselines: bool = True,
@@ -89,6 +91,8 @@ def search(
         limits: what a candidate may cost: {"params": "300k", "latency": "2ms"}.
         device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:N", "xpu", "xpu:N", "mps" or a `torch.device`.
         workers: number of networks trained in parallel, each in its own process if more than 1; "auto" picks a number.
+        executor: "inline" (this process), "pool" (processes of this machine), "ray", or an `Execution`, which also says
+            which GPUs, which Ray cluster and how much of it a trial takes; "auto" takes one of the first two.
         seed: for the validation split, suggestions, weights and data order.
         sampler: "forecast", "tpe", "nsga2", "gp" or "random"; "auto" chooses.
         baselines: train all-conv and all-product networks too, small ones first.
@@ -133,6 +137,7 @@ def search(
             confirm=None if confirm is None else share_of(confirm),
             device=str(device),
             workers=workers,
+            execution=execution_of(executor),
             sampler=sampler,
             baselines=baselines,
             early_stopping=early_stopping,
@@ -226,6 +231,7 @@ def experiment(
     time: float | str | None = None,
     device: AnyDevice = "auto",
     workers: Workers = 1,
+    executor: AnyExecution = "auto",
     data_dir: AnyPath | None = None,
     skip_corrupt: bool = False,
 ) -> Experiment:
@@ -241,7 +247,7 @@ def experiment(
         dataset: as in `search` (default: from the scale).
         seeds: number of trainings per network (default: from the scale).
         time: seconds after which this call stops, or such as "2h".
-        device, workers, data_dir, skip_corrupt: as in `search`.
+        device, workers, executor, data_dir, skip_corrupt: as in `search`.
 
     Raises:
         RunError: trainings failed.
@@ -256,6 +262,7 @@ def experiment(
         study=study,
         device=str(device),
         workers=workers,
+        execution=execution_of(executor),
         data_dir=path_of(data_dir),
         skip_corrupt=skip_corrupt,
     )

@@ -35,6 +35,7 @@ from pure_nas.run.search_results import Results, TrialRecord, load_results
 from pure_nas.run.selection import Origin, choose_trained
 from pure_nas.space.recipe import Epochs
 from pure_nas.validation import checked
+from pure_nas.workers.executor import AnyExecution, execution_of
 from pure_nas.workers.resources import Workers
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ class Run:
         dataset: AnyDataset | None = None,
         device: AnyDevice = "auto",
         workers: Workers = 1,
+        executor: AnyExecution = "auto",
         data_dir: AnyPath | None = None,
     ) -> Retraining:
         """Train networks and their twins from scratch on train + validation and evaluate them once on the test split.
@@ -151,7 +153,7 @@ class Run:
             seeds: how often each network is trained.
             epochs: of each training (default: as in the search).
             dataset: where the run's images are now (default: where they were); other images are refused.
-            device, workers, data_dir: as in `search`.
+            device, workers, executor, data_dir: as in `search`.
 
         Raises:
             UsageError: there is no such trial.
@@ -170,6 +172,7 @@ class Run:
                     device=str(device),
                     data_dir=path_of(data_dir),
                     workers=workers,
+                    execution=execution_of(executor),
                     dataset=None if dataset is None else dataset_name(dataset),
                 )
                 return retraining.go(Quiet())

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -85,7 +85,13 @@ class HeldPixels:
             yield self._copies[rows.device].index_select(0, rows[start:stop])
 
     def __getstate__(self) -> dict[str, object]:
-        return {**vars(self), "_copies": {}}
+        # An array, unlike a tensor, can be pickled so that the processes of a machine share one copy.
+        return {**vars(self), "pixels": self.pixels.numpy(), "_copies": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # nobody writes
+            vars(self).update(state, pixels=torch.from_numpy(state["pixels"]))
 
 
 def share_cpus(processes: int) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data.dataset import Dataset
+from pure_nas.devices import nominal_flops_per_second
 from pure_nas.errors import RunError
 from pure_nas.plans.plan import FixedPlan
 from pure_nas.space.architecture import Architecture
@@ -23,7 +24,6 @@ SCORING_SHARE = 0.35  # time of an evaluated image relative to a trained one: a 
 _SECONDS = 0.125  # how long each network is timed, once it has taken a step
 _TIMES = 2
 _TRAINING_PASSES = 3
-_NOMINAL_FLOPS_PER_SECOND = 5e9, 1e12  # of a CPU, of a GPU
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def nominal_seconds_per_trial(space: SearchSpace, dataset: Dataset, device: torc
     """How long a trial takes on a usual device, for decisions that must not depend on how busy the machine is."""
     flops = [flops_of(each) for each in (*space.smallest_architectures(), *space.largest_architectures())]
     images = len(dataset.train) * space.run.epochs
-    return _TRAINING_PASSES * images * (min(flops) + max(flops)) / 2 / _NOMINAL_FLOPS_PER_SECOND[device.type != "cpu"]
+    return _TRAINING_PASSES * images * (min(flops) + max(flops)) / 2 / nominal_flops_per_second(device)
 
 
 def interpolation(small: Candidate, large: Candidate, executor: Executor, *, of: str) -> Callable[[float], float]:

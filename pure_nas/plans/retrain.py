@@ -11,7 +11,6 @@ from pathlib import Path
 from pure_nas.analysis.convergence import USUAL_TARGETS, convergence_of
 from pure_nas.analysis.statistics import CONFIDENCE, Difference, Tested, Untested, compared, holm, verdict_of
 from pure_nas.cost.layers import cost_of
-from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError, UsageError
 from pure_nas.files import write_whole
 from pure_nas.plans.budget import Budget
@@ -32,6 +31,7 @@ from pure_nas.run.retrained import (
     variants_of,
 )
 from pure_nas.run.search_results import Results, TrialRecord
+from pure_nas.workers.executor import HERE, Execution
 from pure_nas.workers.resources import Resources, Work, Workers, check_workers
 
 _UNTESTED: dict[Untested, str] = {
@@ -74,9 +74,10 @@ class Retrain:
         device: str,
         data_dir: Path | None,
         workers: Workers = 1,
+        execution: Execution = HERE,
         dataset: str | None = None,  # where the images of the run are now; None: where they were
     ) -> None:
-        check_workers(workers)
+        check_workers(workers, execution)
         self._earlier = load_retraining(run)
         images = RunImages.of_run(run)
         load = images.loader(dataset, data_dir=data_dir)
@@ -90,9 +91,11 @@ class Retrain:
         resources = Resources(
             dataset=found,
             load=load,
-            device=resolve_device(device),
+            device=execution.device(device),
             train_images=len(found.train_and_validation),
             workers=workers,
+            execution=execution,
+            tests=True,
             work=partial(Work.of_candidates, list(distinct.values())),
         )
         self.resources = resources

@@ -23,7 +23,7 @@ from pure_nas.validation import shown
 from pure_nas.workers.worker_main import Load
 
 _MAY_DIFFER = frozenset(
-    {"study", "experiment", "trials", "seeds", "time_seconds", "device", "workers", "machine", "data_dir"}
+    {"study", "experiment", "trials", "seeds", "time_seconds", "device", "workers", "execution", "machine", "data_dir"}
     | {"until_flat", "keep_weights", "confirm"}
     | {"dataset", "dataset_replaced", "space"}
 )

@@ -1,9 +1,19 @@
-"""Internal: who trains. Jobs in, events out, in this process or in worker processes that know nothing of a search."""
+"""Internal: who trains. Jobs in, events out, here, in processes or on a cluster; none of them knows of a search."""
 
+from pure_nas.workers.executor import Execution, Executor
 from pure_nas.workers.inline import InlineExecutor
 from pure_nas.workers.messages import Ended, EpochDone, Event, Job, Started, WorkerLost
-from pure_nas.workers.pool import ProcessExecutor
+from pure_nas.workers.processes import ProcessExecutor
 
-Executor = InlineExecutor | ProcessExecutor
-
-__all__ = ["Ended", "EpochDone", "Event", "Executor", "Job", "Started", "WorkerLost"]
+__all__ = [
+    "Ended",
+    "EpochDone",
+    "Event",
+    "Execution",
+    "Executor",
+    "InlineExecutor",
+    "Job",
+    "ProcessExecutor",
+    "Started",
+    "WorkerLost",
+]

@@ -8,34 +8,41 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data.dataset import Dataset
-from pure_nas.devices import devices_of, threads_for
+from pure_nas.devices import nominal_flops_per_second
 from pure_nas.errors import UsageError
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
-from pure_nas.workers import Executor
+from pure_nas.workers.executor import HERE, Execution, Executor
 from pure_nas.workers.inline import InlineExecutor
-from pure_nas.workers.pool import ProcessExecutor
+from pure_nas.workers.processes import ProcessExecutor
 from pure_nas.workers.worker_main import Load
+
+if TYPE_CHECKING:
+    from pure_nas.workers.ray_cluster import RayExecutor
 
 Workers = int | Literal["auto"]
 
 _CALIBRATION_SECONDS = 3.0
 _SHARE_OF_MEMORY = 0.9
 _MAX_PER_CPU = 4
+_TRAINING_PASSES = 3
+_LONG_SECONDS = 600.0
 _TOLERANCE = 0.05  # more workers that deliver less than this more are not worth their memory
 
 
-def check_workers(workers: Workers) -> None:
-    """Check that a number of workers makes sense on this machine; else it is a `UsageError`."""
+def check_workers(workers: Workers, execution: Execution) -> None:
+    """Check that a number of workers makes sense where they are; else it is a `UsageError`."""
+    if execution.kind == "inline" and workers not in (1, "auto"):
+        raise UsageError(f"One process cannot train with {workers} workers.", hint="Use --executor pool.")
     cpus = os.cpu_count() or 1
-    if workers != "auto" and not 1 <= workers <= _MAX_PER_CPU * cpus:
+    if execution.kind != "ray" and workers != "auto" and not 1 <= workers <= _MAX_PER_CPU * cpus:
         raise UsageError(
             f"The number of workers cannot be {workers} on {cpus} CPUs.",
             hint=f'Take "auto", or from 1 to {_MAX_PER_CPU * cpus}: more would wait for each other.',
@@ -85,43 +92,83 @@ class Resources:
     train_images: int  # images that an epoch trains on
     workers: Workers  # networks trained at once, as asked for
     work: Callable[[], Work]
+    tests: bool = False  # whether trained networks are evaluated on the test images
+    execution: Execution = HERE
     job_seconds: float | None = None  # that a training may take; None: as long as it gets on
     retries: int = 1  # of a training that lost its worker
 
+    @property
+    def devices(self) -> list[torch.device]:
+        """On which workers of this machine train."""
+        return self.execution.devices(self.device)
+
+    @property
+    def place(self) -> str:
+        """Where networks are trained, for people."""
+        return self.execution.place(self.device)
+
     def workers_for(self, left: int) -> WorkerPlan:
         """How many networks are trained at once while `left` are to go."""
+        if self.execution.kind == "inline":
+            return WorkerPlan(1, "in this process")
         if self.workers != "auto":
             return WorkerPlan(max(1, min(self.workers, left)), "as requested")
+        if self.execution.kind == "ray":
+            from pure_nas.workers.ray_cluster import room
+
+            return WorkerPlan(max(1, min(room(self.execution), left)), "the cluster has room for as many, or more")
         if self.device.type == "cuda":
             return WorkerPlan(None, "their number is measured at the start")
         if self.device.type != "cpu":
-            return WorkerPlan(max(1, min(len(devices_of(self.device)), left)), "one for each device")
-        threads, middle = torch.get_num_threads(), self.work().middle
-        with threads_for(cost_of(middle.architecture).flops * middle.recipe.batch_size):
-            fed = torch.get_num_threads()
-        count = max(1, min(threads // fed, left, _fitting_into_memory()))
-        return WorkerPlan(count, f"a training step keeps {fed} of {threads} CPU threads busy")
+            return WorkerPlan(max(1, min(len(self.devices), left)), "one for each device")
+        # One thread each: two that share a step wait for each other, and deliver up to a third less.
+        count = max(1, min(torch.get_num_threads(), left, _fitting_into_memory()))
+        return WorkerPlan(count, "one for each CPU thread" if count > 1 else "one CPU thread, or one network left")
 
     def start_workers(self, left: int) -> tuple[Executor, WorkerPlan]:
         """What trains while `left` networks are to go. Processes get ready while the caller goes on."""
-        plan = self.workers_for(left)
-        if plan.count == 1 and self.job_seconds is None:
+        plan, kind = self.workers_for(left), self.execution.kind
+        if kind == "inline" or (kind == "auto" and plan.count == 1 and not self._needs_process(left)):
             return InlineExecutor(self.dataset, self.device), plan
-        executor = ProcessExecutor(
-            self.load,
-            self.dataset.fingerprint,
-            self.device,
-            plan.count or 1,
-            job_seconds=self.job_seconds,
-            retries=self.retries,
-        )
+        executor = self._on_cluster(plan) if kind == "ray" else self._in_processes(plan)
         try:
-            plan = plan if plan.count else calibrate(executor, self.work(), left)
+            if plan.count is None and isinstance(executor, ProcessExecutor):
+                plan = calibrate(executor, self.work(), left)
             executor.start()
         except BaseException:
             executor.close()
             raise
         return executor, plan
+
+    def _needs_process(self, left: int) -> bool:
+        """Whether a single worker is a process of its own: one that can be ended, or that may take much with it."""
+        middle = self.work().middle
+        flops = _TRAINING_PASSES * cost_of(middle.architecture).flops * self.train_images * middle.recipe.epochs * left
+        takes_long = flops > _LONG_SECONDS * nominal_flops_per_second(self.device)
+        return self.job_seconds is not None or (self.workers == "auto" and takes_long)
+
+    def _in_processes(self, plan: WorkerPlan) -> ProcessExecutor:
+        return ProcessExecutor(
+            load=self.load,
+            fingerprint=self.dataset.fingerprint,
+            devices=self.devices,
+            size=plan.count or 1,
+            job_seconds=self.job_seconds,
+            retries=self.retries,
+        )
+
+    def _on_cluster(self, plan: WorkerPlan) -> RayExecutor:
+        from pure_nas.workers.ray_cluster import RayExecutor
+
+        return RayExecutor(
+            execution=self.execution,
+            dataset=self.dataset,
+            load=self.load,
+            tests=self.tests,
+            size=plan.count or 1,
+            job_seconds=self.job_seconds,
+            retries=self.retries,
+        )
 
 
 def calibrate(executor: ProcessExecutor, work: Work, left: int, seconds: float = _CALIBRATION_SECONDS) -> WorkerPlan:

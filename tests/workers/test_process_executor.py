@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-import torch
 from faulty_images import load_after_faults, load_faulty, load_not_at_all, load_with_slow_test
 from jobs import CPU, candidate, job, outcome_in, outcome_of
 
@@ -41,7 +40,9 @@ def fault(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pool(dataset: Dataset, image_folder: Path, fault: Path) -> Iterator[ProcessExecutor]:
     """Two workers, for every test that leaves them in order."""
     load = partial(load_faulty, image_folder, fault)
-    with closing(ProcessExecutor(load, dataset.fingerprint, CPU, 2, threads=2)) as executor:
+    with closing(
+        ProcessExecutor(load=load, fingerprint=dataset.fingerprint, devices=[CPU], size=2, threads=2)
+    ) as executor:
         yield executor
 
 
@@ -166,10 +167,10 @@ def test_a_job_that_takes_too_long_loses_its_worker(
 def test_a_job_whose_workers_the_kernel_killed_ran_out_of_memory(
     pool: ProcessExecutor, dataset: Dataset, tmp_path: Path, fault: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pure_nas.workers.worker_process.kernel_kills", lambda: pool._kills + 1)
+    monkeypatch.setattr("pure_nas.workers.processes.kernel_kills", lambda: pool._kills + 1)
     fault.write_text("die\ndie")
     outcome = outcome_in(events_in(pool, job(dataset, tmp_path / "job")))
-    reason = "out of memory: its worker died twice: it was killed by the kernel because memory ran out"
+    reason = "out of memory: its worker died twice: it was killed because memory ran out"
     assert (outcome.state, outcome.reason) == ("failed", reason)
 
 
@@ -185,7 +186,9 @@ def test_where_memory_runs_out_workers_are_killed_before_their_controller(
 @FORKED
 def test_a_worker_that_reads_test_images_does_not_hang(dataset: Dataset, image_folder: Path, tmp_path: Path) -> None:
     load = partial(load_with_slow_test, image_folder)
-    with closing(ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1, patience=0.5)) as executor:
+    with closing(
+        ProcessExecutor(load=load, fingerprint=dataset.fingerprint, devices=[CPU], size=1, threads=1, patience=0.5)
+    ) as executor:
         events = events_in(executor, job(dataset, tmp_path, final=True))
     assert [type(event) for event in events] == [Started, EpochDone, EpochDone, EpochDone, Ended]
 
@@ -246,8 +249,10 @@ def test_workers_that_cannot_start_are_one_clear_error(
 ) -> None:
     monkeypatch.setattr("pure_nas.workers.pool._MAX_FAILED_STARTS", 2)
     if load.args == (1000,):
-        monkeypatch.setattr("pure_nas.workers.worker_process.SECONDS_TO_LOAD", 1.0)
-    with closing(ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1)) as executor:
+        monkeypatch.setattr("pure_nas.workers.worker.SECONDS_TO_LOAD", 1.0)
+    with closing(
+        ProcessExecutor(load=load, fingerprint=dataset.fingerprint, devices=[CPU], size=1, threads=1)
+    ) as executor:
         executor.submit(job(dataset, tmp_path))
         with pytest.raises(kind, match=words):
             executor.next_event()
@@ -261,7 +266,9 @@ def test_a_worker_that_dies_before_it_has_its_images_is_replaced(
     fault = tmp_path / "fault.txt"
     fault.write_text("die")
     load = partial(load_after_faults, image_folder, fault)
-    with closing(ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1)) as executor:
+    with closing(
+        ProcessExecutor(load=load, fingerprint=dataset.fingerprint, devices=[CPU], size=1, threads=1)
+    ) as executor:
         events = events_in(executor, numbered(dataset, tmp_path, 1, epochs=1))
         assert [type(event) for event in events] == [Started, EpochDone, Ended]
         assert caplog.text.count("another one takes its place") == 1
@@ -274,7 +281,9 @@ def test_a_worker_that_dies_before_it_has_its_images_is_replaced(
 
 @FORKED
 def test_workers_end_with_the_executor_that_nobody_closed(dataset: Dataset, image_folder: Path, tmp_path: Path) -> None:
-    executor = ProcessExecutor(partial(load_dataset, image_folder), dataset.fingerprint, CPU, 1, threads=1)
+    executor = ProcessExecutor(
+        load=partial(load_dataset, image_folder), fingerprint=dataset.fingerprint, devices=[CPU], size=1, threads=1
+    )
     executor.submit(job(dataset, tmp_path))
     (worker,) = executor.process_ids
     assert alive(worker)
@@ -295,7 +304,8 @@ from pure_nas.workers import Job, ProcessExecutor, Started
 if __name__ == "__main__":
     folder, out = Path(sys.argv[1]), Path(sys.argv[2])
     dataset = load_dataset(folder)
-    executor = ProcessExecutor(partial(load_dataset, folder), dataset.fingerprint, torch.device("cpu"), 1, threads=1)
+    images = {"load": partial(load_dataset, folder), "fingerprint": dataset.fingerprint}
+    executor = ProcessExecutor(**images, devices=[torch.device("cpu")], size=1, threads=1)
     executor.submit(Job(number=1, candidate=candidate(dataset, epochs=10_000), directory=out, seed=0))
     assert executor.next_event() == Started(1, 0)
     print(*executor.process_ids, flush=True)
@@ -308,7 +318,7 @@ from pure_nas.workers import ProcessExecutor
 
 if __name__ == "__main__":
     import endless
-    executor = ProcessExecutor(endless.load, "", torch.device("cpu"), 1, threads=1)
+    executor = ProcessExecutor(load=endless.load, fingerprint="", devices=[torch.device("cpu")], size=1, threads=1)
     executor.start()
     print(*executor.process_ids, flush=True)
     time.sleep(1000)
@@ -359,10 +369,3 @@ def alive(process: int) -> bool:
         return status.read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def test_cuda_without_a_number_stands_for_every_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
-    for name, devices in (("cuda", ["cuda:0", "cuda:1", "cuda:2"]), ("cuda:1", ["cuda:1"]), ("cpu", ["cpu"])):
-        executor = ProcessExecutor(partial(load_dataset, "digits"), "", torch.device(name), 4)
-        assert executor.devices == list(map(torch.device, devices))

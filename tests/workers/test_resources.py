@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 from jobs import CPU
@@ -14,31 +17,30 @@ from pure_nas.space.candidate import Candidate
 from pure_nas.space.catalogue import load_space
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PRODUCT
+from pure_nas.workers.executor import HERE, Execution
+from pure_nas.workers.inline import InlineExecutor
+from pure_nas.workers.processes import ProcessExecutor
 from pure_nas.workers.resources import Resources, Work, Workers, calibrate, check_workers
 from pure_nas.workers.worker_main import Speed
 
 CUDA = torch.device("cuda")
 
 
-def work(batch_size: int = 16) -> Work:
+def work() -> Work:
     architecture = Architecture.uniform("product", (1,), base_width=8)
-    candidate = Candidate(architecture, Recipe.usual(PRODUCT, batch_size=batch_size))
+    candidate = Candidate(architecture, Recipe.usual(PRODUCT, batch_size=16))
     return Work(candidate, candidate)
 
 
-def count(
-    dataset: Dataset, workers: Workers, device: torch.device = CPU, *, left: int = 100, batch_size: int = 16
-) -> int | None:
-    """How many workers are planned for such work."""
-    resources = Resources(
-        dataset=dataset,
-        load=lambda: dataset,
-        device=device,
-        train_images=1,
-        workers=workers,
-        work=lambda: work(batch_size),
+def resources(dataset: Dataset, workers: Workers, device: torch.device = CPU, **more: Any) -> Resources:
+    return Resources(
+        dataset=dataset, load=lambda: dataset, device=device, train_images=1, workers=workers, work=work, **more
     )
-    return resources.workers_for(left).count
+
+
+def count(dataset: Dataset, workers: Workers, device: torch.device = CPU, *, left: int = 100) -> int | None:
+    """How many workers are planned."""
+    return resources(dataset, workers, device).workers_for(left).count
 
 
 @pytest.fixture(autouse=True)
@@ -51,17 +53,50 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pure_nas.workers.resources._fitting_into_memory", lambda: 1000)
 
 
-def test_on_a_cpu_the_threads_are_shared_out_by_what_a_step_feeds(
-    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flops = cost_of(work().middle.architecture).flops
+def test_on_a_cpu_each_worker_has_a_thread(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     assert count(dataset, "auto") == 8
-    assert count(dataset, "auto", batch_size=round(2.5e8 / flops)) == 4
-    assert count(dataset, "auto", batch_size=round(1e10 / flops)) == 1
     assert count(dataset, "auto", left=3) == 3
     assert count(dataset, "auto", left=0) == 1
     monkeypatch.setattr("pure_nas.workers.resources._fitting_into_memory", lambda: 2)
     assert count(dataset, "auto") == 2
+
+
+@pytest.mark.parametrize(
+    ("execution", "workers", "left", "seconds", "kind"),
+    [
+        (HERE, 1, 9, None, InlineExecutor),
+        (HERE, "auto", 1, None, InlineExecutor),
+        (HERE, 2, 9, None, ProcessExecutor),
+        (HERE, 1, 9, 60.0, ProcessExecutor),
+        (Execution(kind="pool"), 1, 9, None, ProcessExecutor),
+        (Execution(kind="inline"), "auto", 9, None, InlineExecutor),
+    ],
+)
+def test_who_trains(
+    dataset: Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+    execution: Execution,
+    workers: Workers,
+    left: int,
+    seconds: float | None,
+    kind: type[object],
+) -> None:
+    monkeypatch.setattr(ProcessExecutor, "start", lambda _: None)
+    found = resources(dataset, workers, execution=execution, job_seconds=seconds)
+    executor, plan = found.start_workers(left)
+    executor.close()
+    assert type(executor) is kind
+    assert plan.count == (workers if workers != "auto" else 1)
+
+
+def test_what_takes_long_is_not_lost_with_its_process(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single worker that was not asked for is then a process that can be ended and replaced."""
+    monkeypatch.setattr(ProcessExecutor, "start", lambda _: None)
+    monkeypatch.setattr("pure_nas.workers.resources._fitting_into_memory", lambda: 1)
+    for images, kind in ((1, InlineExecutor), (10**9, ProcessExecutor)):
+        executor, plan = replace(resources(dataset, "auto"), train_images=images).start_workers(9)
+        executor.close()
+        assert (type(executor), plan.count) == (kind, 1)
 
 
 def test_a_number_is_taken_up_to_the_trials_that_are_left(dataset: Dataset) -> None:
@@ -73,7 +108,7 @@ def test_a_number_is_taken_up_to_the_trials_that_are_left(dataset: Dataset) -> N
 @pytest.mark.parametrize("workers", [0, -1, 100_000])
 def test_numbers_that_make_no_sense_are_refused(workers: int) -> None:
     with pytest.raises(UsageError, match=f"The number of workers cannot be {workers}"):
-        check_workers(workers)
+        check_workers(workers, HERE)
 
 
 class FakeExecutor:

@@ -10,7 +10,21 @@ import typer
 from pure_nas.quantities import seconds_of
 from pure_nas_cli.console import say_loading
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DataDir, Device, DryRun, Json, SkipCorrupt, Workers, argument, option
+from pure_nas_cli.options import (
+    CpusPerTrial,
+    DataDir,
+    Device,
+    DryRun,
+    ExecutorName,
+    Gpus,
+    GpusPerTrial,
+    Json,
+    RayAddress,
+    SkipCorrupt,
+    Workers,
+    argument,
+    option,
+)
 
 
 def experiment(
@@ -21,6 +35,11 @@ def experiment(
     time: Annotated[float | None, option("experiment.time", parser=seconds_of)] = None,
     device: Device = "auto",
     workers: Workers = "1",
+    executor: ExecutorName = "auto",
+    gpus: Gpus = None,
+    ray_address: RayAddress = "auto",
+    cpus_per_trial: CpusPerTrial = 1.0,
+    gpus_per_trial: GpusPerTrial = 0.0,
     data_dir: DataDir = None,
     study: Annotated[str | None, option("experiment.study")] = None,
     out: Annotated[Path, option("shared.out")] = Path("runs"),
@@ -45,6 +64,7 @@ def experiment(
             return
         say_loading()
         from pure_nas.plans.experiment.session import ExperimentSettings
+        from pure_nas.workers.executor import Execution
         from pure_nas_cli.experiment_run import plan_only, run_experiment
 
     settings = ExperimentSettings(
@@ -56,6 +76,13 @@ def experiment(
         study=study,
         device=device,
         workers=workers,
+        execution=Execution(
+            kind=executor,
+            gpus=gpus or (),
+            ray_address=ray_address,
+            cpus_per_trial=cpus_per_trial,
+            gpus_per_trial=gpus_per_trial,
+        ),
         data_dir=data_dir,
         skip_corrupt=skip_corrupt,
     )

@@ -6,7 +6,19 @@ from typing import Annotated
 
 from pure_nas_cli.console import print_json, stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DataDir, Device, Json, Run, Workers, option
+from pure_nas_cli.options import (
+    CpusPerTrial,
+    DataDir,
+    Device,
+    ExecutorName,
+    Gpus,
+    GpusPerTrial,
+    Json,
+    RayAddress,
+    Run,
+    Workers,
+    option,
+)
 
 
 def retrain(
@@ -16,6 +28,11 @@ def retrain(
     epochs: Annotated[int | None, option("retrain.epochs", min=1)] = None,
     device: Device = "auto",
     workers: Workers = "1",
+    executor: ExecutorName = "auto",
+    gpus: Gpus = None,
+    ray_address: RayAddress = "auto",
+    cpus_per_trial: CpusPerTrial = 1.0,
+    gpus_per_trial: GpusPerTrial = 0.0,
     dataset: Annotated[str | None, option("retrain.dataset")] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -28,6 +45,7 @@ def retrain(
         from pure_nas.report.retraining_tables import retrained_table
         from pure_nas.run.directory import RunDirectory
         from pure_nas.run.search_results import load_results
+        from pure_nas.workers.executor import Execution
         from pure_nas_cli.progress import ListProgress, show_estimate
         from pure_nas_cli.run_summary import print_next_steps, report_after
         from pure_nas_cli.terminal_table import print_table
@@ -44,12 +62,19 @@ def retrain(
             device=device,
             data_dir=data_dir,
             workers=workers,
+            execution=Execution(
+                kind=executor,
+                gpus=gpus or (),
+                ray_address=ray_address,
+                cpus_per_trial=cpus_per_trial,
+                gpus_per_trial=gpus_per_trial,
+            ),
             dataset=dataset,
         )
         if retraining.plan.missing:
-            executor, started = retraining.driver.workers(retraining.plan.left)
+            trains, started = retraining.driver.workers(retraining.plan.left)
             images = retraining.resources.dataset.test_size or 0
-            expected = expected_of(retraining.plan, executor, retraining.resources, images)
+            expected = expected_of(retraining.plan, trains, retraining.resources, images)
             show_estimate(retraining.resources, started, [each.seconds for each in expected.values()])
         with ListProgress(stderr, len(retraining.plan.trainings), retraining.plan.done) as progress:
             found = retraining.go(progress)

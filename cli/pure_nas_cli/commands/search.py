@@ -22,7 +22,22 @@ from pure_nas.quantities import (
 from pure_nas.run.schema import LARGEST
 from pure_nas_cli.console import is_live, print_json, say_loading, stderr, tell, warn
 from pure_nas_cli.interrupts import interrupted, loading
-from pure_nas_cli.options import DataDir, DatasetName, Device, DryRun, ImageSize, Json, SkipCorrupt, Workers, option
+from pure_nas_cli.options import (
+    CpusPerTrial,
+    DataDir,
+    DatasetName,
+    Device,
+    DryRun,
+    ExecutorName,
+    Gpus,
+    GpusPerTrial,
+    ImageSize,
+    Json,
+    RayAddress,
+    SkipCorrupt,
+    Workers,
+    option,
+)
 
 if TYPE_CHECKING:
     from pure_nas.plans.budget import Budget
@@ -52,6 +67,11 @@ def search(
     max_latency: Annotated[float | None, option("search.max_latency", parser=milliseconds_of)] = None,
     device: Device = "auto",
     workers: Workers = "auto",
+    executor: ExecutorName = "auto",
+    gpus: Gpus = None,
+    ray_address: RayAddress = "auto",
+    cpus_per_trial: CpusPerTrial = 1.0,
+    gpus_per_trial: GpusPerTrial = 0.0,
     data_dir: DataDir = None,
     study: Annotated[str | None, option("search.study")] = None,
     out: Annotated[Path, option("shared.out")] = Path("runs"),
@@ -76,6 +96,7 @@ def search(
         import pure_nas_cli.progress  # noqa: F401 - what shows the plan
         from pure_nas.plans.search.session import prepare
         from pure_nas.plans.search.settings import settings_for
+        from pure_nas.workers.executor import Execution
 
     settings = settings_for(
         dataset,
@@ -91,6 +112,13 @@ def search(
         seed=seed,
         device=device,
         workers=workers,
+        execution=Execution(
+            kind=executor,
+            gpus=gpus or (),
+            ray_address=ray_address,
+            cpus_per_trial=cpus_per_trial,
+            gpus_per_trial=gpus_per_trial,
+        ),
         baselines=baselines,
         early_stopping=early_stopping,
         until_flat=until_flat,
@@ -170,7 +198,7 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
         try:
             plan = search.plan
             trials, confirmed = plan.total, plan.confirmations.done
-            title = f"{settings.study}: {prepared.dataset.name} on {prepared.device}"
+            title = f"{settings.study}: {prepared.dataset.name} on {prepared.place}"
             table = TrialTable(stderr, title, trials, plan.results.trials, settings.objectives, confirmed)
             with table if is_live(stderr) else Progress(stderr, trials, plan.done) as progress:
                 stopped = search.driver.go(plan, progress)

@@ -14,7 +14,6 @@ from pydantic_core import to_jsonable_python
 
 from pure_nas.data.dataset import ImageSource
 from pure_nas.data.sources.registry import dataset_names
-from pure_nas.devices import resolve_device
 from pure_nas.errors import UsageError
 from pure_nas.evaluation.noise import Noise, usual_noises
 from pure_nas.evaluation.quality import USUAL_FACTORS
@@ -31,6 +30,7 @@ from pure_nas.plans.settings import check_study_name, locked, placed, record_sta
 from pure_nas.run.directory import EXPERIMENT, RunDirectory
 from pure_nas.run.environment import describe_environment
 from pure_nas.run.schema import SCHEMA
+from pure_nas.workers.executor import HERE, Execution
 from pure_nas.workers.messages import EvaluationSettings
 from pure_nas.workers.resources import Resources, Work, Workers, check_workers
 
@@ -47,6 +47,7 @@ class ExperimentSettings:
     time_seconds: float | None = None  # after which this session stops
     device: str = "auto"
     workers: Workers = 1
+    execution: Execution = HERE
     data_dir: Path | None = None
     skip_corrupt: bool = False
 
@@ -56,7 +57,7 @@ class ExperimentSettings:
             raise UsageError(f"An experiment has at most {MOST_SEEDS:,} seeds, not {self.seeds:,}.")
         if self.study is not None:
             check_study_name(self.study)
-        check_workers(self.workers)
+        check_workers(self.workers, self.execution)
 
     @property
     def file(self) -> ExperimentFile:
@@ -132,6 +133,7 @@ class ExperimentSettings:
             "seeds": grid.seeds,
             "device": self.device,
             "workers": self.workers,
+            "execution": self.execution.stated,
             "skip_corrupt": self.skip_corrupt or None,
             "data_dir": absolute(self.data_dir) if self.data_dir else None,
             "networks": {cell.network.label: _written(cell.network.settings) for cell in grid.cells},
@@ -165,7 +167,7 @@ class Prepared(Resources):
 def prepare(settings: ExperimentSettings) -> Prepared:
     """Load the images and resolve the grid for them; nothing is written to the run. The time runs from here on."""
     budget = Budget(settings.time_seconds, breaks_off=True)
-    device, scale, file = resolve_device(settings.device), settings.scale, settings.file
+    device, scale, file = settings.execution.device(settings.device), settings.scale, settings.file
     load = ImageSource(
         settings.dataset_name,
         data_dir=settings.data_dir,
@@ -201,6 +203,8 @@ def prepare(settings: ExperimentSettings) -> Prepared:
         device=device,
         train_images=len(dataset.train if held_out else outside_test),
         workers=settings.workers,
+        execution=settings.execution,
+        tests=file.split == "test",
         work=partial(Work.of_candidates, [cell.candidate for cell in grid.cells]),
         grid=grid,
         evaluation=evaluation,

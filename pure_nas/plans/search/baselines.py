@@ -9,7 +9,7 @@ from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
 
 FIRST_BASELINES = 2
-_EVERY = 4
+_EVERY = 8
 
 
 class Baseline(NamedTuple):

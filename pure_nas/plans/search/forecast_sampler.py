@@ -94,5 +94,9 @@ class ForecastSampler(BaseSampler):
         else:
             return None
         if trial.number not in self._points:
-            self._points[trial.number] = Point(self._space.suggest(FixedTrial(trial.params)), trial.params)
+            try:
+                candidate = self._space.suggest(FixedTrial(trial.params))
+            except ValueError:  # it lacks a parameter: a trial of something else
+                return None
+            self._points[trial.number] = Point(candidate, trial.params)
         return Known.ended(self._points[trial.number], errors, state)

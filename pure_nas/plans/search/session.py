@@ -14,7 +14,6 @@ from optuna.storages import RDBStorage
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.cost.measure import activation_bytes, latency_ms
-from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError, UsageError
 from pure_nas.evaluation.noise import NOISE_MIXTURE
 from pure_nas.nn.network import build
@@ -60,7 +59,10 @@ class Prepared(Resources):
         return baselines(self.space) if self.settings.baselines else []
 
     def seconds_per_trial(self, executor: Executor) -> float:
-        """Expected training time of a trial, measured: mean over the space, and over baselines as far as trained."""
+        """Expected training time of a trial, measured: mean over the space, and over baselines as far as trained.
+
+        The executor is told how long the longest may take.
+        """
         space, trials = self.space, self.settings.trials
         small = min(space.smallest_architectures(), key=flops_of)
         large = max(space.largest_architectures(), key=flops_of)
@@ -68,11 +70,12 @@ class Prepared(Resources):
         per_image = interpolation(Candidate(small, recipe), Candidate(large, recipe), executor, of="of the space")
         known = [flops_of(baseline.candidate.architecture) for baseline in self.baselines[:trials]]
         mean = (flops_of(small) + flops_of(large)) / 2
-        seconds = per_image((sum(known) + mean * (trials - len(known))) / trials)
         in_epoch = images_of_epoch(self.train_images, self.dataset, scored=True)
         with_noise = "noise_error" in self.settings.objectives
         after = len(self.dataset.validation) * (1 + len(NOISE_MIXTURE)) if with_noise else 0
-        return seconds * (recipe.epochs * in_epoch + SCORING_SHARE * after)
+        images = recipe.epochs * in_epoch + SCORING_SHARE * after
+        executor.expect(images * per_image(flops_of(large)))
+        return images * per_image((sum(known) + mean * (trials - len(known))) / trials)
 
     def workers_for(self, left: int) -> WorkerPlan:
         if self.settings.measures_latency:
@@ -135,7 +138,7 @@ def _image_shape(architecture: Architecture) -> tuple[int, int, int]:
 
 def prepare(settings: SearchSettings) -> Prepared:
     """Load the images, fit the space to them and check the limits; nothing is written to the run."""
-    device, load = resolve_device(settings.device), settings.load
+    device, load = settings.execution.device(settings.device), settings.load
     dataset = load()
     space = settings.space.with_images(**dataset.shape)
     prepared = Prepared(
@@ -146,6 +149,7 @@ def prepare(settings: SearchSettings) -> Prepared:
         train_images=len(dataset.train),
         workers=settings.workers,
         work=partial(Work.of_space, space),
+        execution=settings.execution,
         job_seconds=settings.trial_timeout,
         retries=settings.retries,
     )

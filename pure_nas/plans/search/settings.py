@@ -20,6 +20,7 @@ from pure_nas.run.environment import without_password
 from pure_nas.run.schema import SCHEMA
 from pure_nas.space.catalogue import default_space_for, load_space
 from pure_nas.space.search_space import SearchSpace
+from pure_nas.workers.executor import HERE, Execution
 from pure_nas.workers.resources import Workers, check_workers
 
 AnySpace = SearchSpace | str | os.PathLike[str] | None
@@ -46,6 +47,7 @@ class SearchSettings(ImageSettings):
     limits: Limits = field(default_factory=Limits)
     sampler: SamplerChoice = "auto"
     workers: Workers = 1
+    execution: Execution = HERE
     baselines: bool = True
     early_stopping: bool = True  # where costs are known before a training
     until_flat: bool = False  # end before `trials` where further ones are likely to bring little
@@ -76,7 +78,7 @@ class SearchSettings(ImageSettings):
                 )
         if self.trial_timeout is not None and self.trial_timeout <= 0:
             raise UsageError(f"A trial may take more than 0 s, not {self.trial_timeout:g}.")
-        check_workers(self.workers)
+        check_workers(self.workers, self.execution)
         if self.sampler == "forecast":
             hint = "Leave --sampler out, or choose tpe, nsga2, gp or random."
             require_closed_form("The sampler forecast", self.objectives, hint=hint)
@@ -87,10 +89,13 @@ class SearchSettings(ImageSettings):
                 f"With a lag of {self.lag} trials, {self.workers} workers would wait for each other.",
                 hint=f"Give --lag {self.workers} (which is another search), or at most {max(self.lag, 1)} --workers.",
             )
-        if self.workers not in (1, "auto") and self.measures_latency:
+        if (self.workers not in (1, "auto") or self.execution.kind == "ray") and self.measures_latency:
+            where = (
+                "on a Ray cluster" if self.execution.kind == "ray" else f"while {self.workers} networks train at once"
+            )
             raise UsageError(
-                f"Latency cannot be measured while {self.workers} networks train at once.",
-                hint="Leave workers at 1, or use flops instead of latency.",
+                f"Latency cannot be measured {where}.",
+                hint="Train one network at a time on this machine, or use flops instead of latency.",
             )
 
     @property
@@ -137,6 +142,7 @@ class SearchSettings(ImageSettings):
             "metrics": [name for name in self.objectives if name in METRICS.names] or None,
             "limits": dict(self.limits.given),
             **{name: getattr(self, name) for name in _AS_THEY_ARE},
+            "execution": self.execution.stated,
             "warm_start": list(self.warm_start) or None,
             "storage": without_password(self.storage) if self.storage else None,
             "data_dir": absolute(self.data_dir) if self.data_dir else None,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pure_nas.workers.worker_process import kernel_kills
+from pure_nas.workers.processes import kernel_kills
 
 SCRIPT = """
 from contextlib import closing
@@ -17,7 +17,8 @@ import torch
 from benchmarks.images import load_dataset
 from pure_nas.errors import PureNasError
 from pure_nas.workers import ProcessExecutor
-with closing(ProcessExecutor(partial(load_dataset, "digits"), "any", torch.device("cpu"), 1, threads=1)) as executor:
+images = {"load": partial(load_dataset, "digits"), "fingerprint": "any"}
+with closing(ProcessExecutor(**images, devices=[torch.device("cpu")], size=1, threads=1)) as executor:
     try:
         executor.start()
         executor.next_event()
@@ -74,5 +75,5 @@ def test_kills_of_the_kernel_are_counted(
     counter = tmp_path / "memory.events"
     if text is not None:
         counter.write_text(text)
-    monkeypatch.setattr("pure_nas.workers.worker_process._kill_counters", lambda: [counter])
+    monkeypatch.setattr("pure_nas.workers.processes._kill_counters", lambda: [counter])
     assert kernel_kills() == kills

@@ -1,4 +1,4 @@
-"""The controller's end of one worker process: how it begins, what goes to it and comes back, and how it ends."""
+"""Workers that are processes of this machine: how they begin, what goes to them and comes back, how they end."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pickle
 import re
 import signal
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import connection, resource_tracker, spawn
+from dataclasses import dataclass
+from multiprocessing import connection, resource_tracker, spawn, util
 from pathlib import Path
 
 import torch
@@ -19,26 +19,80 @@ import torch
 from pure_nas.errors import RunError, UsageError, reason
 from pure_nas.plugins import registered_here
 from pure_nas.process_state import begin_worker
-from pure_nas.workers.messages import Job
-from pure_nas.workers.worker_main import SECONDS_TO_LOAD, Load, Report, SaveEveryEpoch, Speed, Task, serve
+from pure_nas.workers.pool import MEMORY_RAN_OUT, Pool
+from pure_nas.workers.worker import Worker
+from pure_nas.workers.worker_main import Load, Report, SaveEveryEpoch, Task, serve_parent
 
-MEMORY_RAN_OUT = "was killed by the kernel because memory ran out"  # the fate of such a worker
+KILLED = "was killed by SIGKILL (usually memory ran out)"
 
 _SECONDS_TO_DIE = 10.0
 _MAIN_GUARDS = ("__name__", "parent_process", "current_process")
 _GUARDED = 'what it does under  if __name__ == "__main__":  or use one worker, which needs no process of its own.'
 
 
-class WorkerProcess:
-    """The controller's view of one worker process."""
+@dataclass(eq=False, kw_only=True)
+class ProcessExecutor(Pool):
+    """Runs jobs in processes of this machine, which share its CPU threads and accelerators."""
+
+    load: Load
+    fingerprint: str  # of the images that are meant; workers refuse others
+    devices: Sequence[torch.device]  # which the workers take in turn
+    threads: int | None = None  # CPU threads to divide among the workers; as many as PyTorch uses here if left out
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._threads = self.threads or torch.get_num_threads()
+        self._kills = kernel_kills()
+        # Python waits for its child processes when it ends; before that, these are stopped.
+        self._at_exit = util.Finalize(self, _stop, args=(self._workers,), exitpriority=10)
+
+    @property
+    def process_ids(self) -> list[int]:
+        return [worker.process.pid or 0 for worker in self._processes]
+
+    def start(self) -> None:
+        require_main_guard()
+        super().start()
+
+    @property
+    def _processes(self) -> list[WorkerProcess]:
+        return [worker for worker in self._workers if isinstance(worker, WorkerProcess)]
+
+    @property
+    def _threads_each(self) -> int:
+        return max(1, self._threads // self.size)
+
+    @property
+    def _compiles(self) -> bool:
+        return self.devices[0].type == "cuda"
+
+    def _hire(self, place: int) -> Worker:
+        return WorkerProcess(self.load, self.fingerprint, self.devices[place % len(self.devices)], self.size)
+
+    def _listen(self, seconds: float) -> None:
+        connection.wait([end for worker in self._processes for end in worker.ends], timeout=seconds)
+
+    def _dismiss(self, keep: int) -> None:
+        _stop(self._workers, keep)
+
+    def _fate(self, worker: Worker) -> str | None:
+        fate = worker.fate()
+        if fate == KILLED and kernel_kills() > self._kills:
+            self._kills += 1
+            return MEMORY_RAN_OUT
+        return fate
+
+
+class WorkerProcess(Worker):
+    """The controller's view of one process; what it is given before it is ready waits in the pipe."""
 
     def __init__(self, load: Load, fingerprint: str, device: torch.device, workers: int) -> None:
         context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
+        self._connection, theirs = context.Pipe()
         level = logging.getLogger("pure_nas").getEffectiveLevel()
         # Pickled apart: unpickling it imports PyTorch, which takes long.
         try:
-            work = pickle.dumps((registered_here(), serve, (load, fingerprint, str(device), workers, level)))
+            work = pickle.dumps((registered_here(), serve_parent, (load, fingerprint, str(device), workers, level)))
             if b"__main__" in work and not hasattr(sys.modules["__main__"], "__file__"):
                 raise pickle.PicklingError("a part of it was defined interactively")
         except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -50,73 +104,39 @@ class WorkerProcess:
         with _interrupts_held_back():
             self.process.start()
         theirs.close()
-        self.job: Job | None = None
-        self.speed: Speed | None = None
-        self.ready = False  # whether it has loaded the images
-        self.silent = 0.0  # seconds since its last message; below zero while it may stay silent longer
-        self.patience: float | None = None  # how long it may be silent; None while it has nothing to say
-        self.began = time.monotonic()  # its job
-        self._task: Task | float | None = None
-
-    @property
-    def busy_seconds(self) -> float:
-        """How long it has had its job; 0 while it loads the images, or has none."""
-        return time.monotonic() - self.began if self.ready and self.job is not None else 0.0
+        super().__init__(f"Worker process {self.process.pid}")
 
     @property
     def ends(self) -> list[connection.Connection | int]:
         """What becomes readable when the worker reports or ends."""
-        return [self.process.sentinel] if self.connection.closed else [self.connection, self.process.sentinel]
+        return [self.process.sentinel] if self._connection.closed else [self._connection, self.process.sentinel]
 
-    @property
-    def hangs(self) -> bool:
-        """Whether it has been silent for too long. Loading is silent, but the images were loaded here before."""
-        if not self.ready:
-            return self.silent > SECONDS_TO_LOAD
-        return self.patience is not None and self.silent > self.patience
-
-    def fate(self, kills_before: int) -> str:
-        """How the process ended, as a clause, where so many kills of the kernel were of others."""
-        code = self.process.exitcode or 0
+    def fate(self) -> str | None:
+        code = self.process.exitcode
+        if code is None:
+            return None
         if code >= 0:
             return f"ended with exit code {code}"
         names = {number.value: number.name for number in signal.Signals}
         name = names.get(-code, f"signal {-code}")
-        if name != "SIGKILL":
-            return f"was killed by {name}"
-        return MEMORY_RAN_OUT if kernel_kills() > kills_before else "was killed by SIGKILL (usually memory ran out)"
-
-    def give(self, task: Task | float, patience: float) -> None:
-        """Give a task, or the seconds that a speed test shall take; it is sent once the worker is ready."""
-        self._task = task
-        self.patience = patience
-        self.silent = 0.0
-        if self.ready:
-            self.begin()
-
-    def begin(self) -> None:
-        self.ready, self.began = True, time.monotonic()
-        task, self._task = self._task, None
-        if task is not None:
-            self.tell(task)
+        return KILLED if name == "SIGKILL" else f"was killed by {name}"
 
     def tell(self, message: Task | float | SaveEveryEpoch) -> None:
         # A worker that has just died is found, and replaced, when its reports are taken.
         with suppress(OSError):
-            self.connection.send(message)
+            self._connection.send(message)
 
     def reports(self) -> list[Report]:
         found: list[Report] = []
         try:
-            while not self.connection.closed and self.connection.poll():
-                found.append(self.connection.recv())
+            while not self._connection.closed and self._connection.poll():
+                found.append(self._connection.recv())
         except (EOFError, OSError):
             # The worker is gone, perhaps in the middle of a report.
-            self.connection.close()
+            self._connection.close()
         return found
 
     def end(self) -> None:
-        """Kill the process and wait until it is gone: two may not write into one folder."""
         self.process.kill()
         self.process.join(_SECONDS_TO_DIE)
         if self.process.exitcode is None:
@@ -125,17 +145,17 @@ class WorkerProcess:
                 hint="It waits for a device or a disk that does not respond. Once it is gone, run the same command "
                 "again.",
             )
+        self._connection.close()
 
 
-def stop(workers: list[WorkerProcess], keep: int = 0) -> None:
-    """End all but the first `keep` workers and take them off the list."""
+def _stop(workers: list[Worker], keep: int = 0) -> None:
     gone = workers[keep:]
     del workers[keep:]
     for worker in gone:
-        worker.process.kill()
+        if isinstance(worker, WorkerProcess):
+            worker.process.kill()
     for worker in gone:
         worker.end()
-        worker.connection.close()
 
 
 @contextmanager

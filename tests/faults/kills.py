@@ -1,0 +1,133 @@
+"""Commands that are killed at random instants, and given again until they are done."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from forked import Forked
+from pure_nas_cli.main import app
+
+Target = Literal["controller", "worker", "group"]
+_SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+_SECONDS_TO_VANISH = 20.0
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A signal, so long after the command has finished another epoch (at first: has begun)."""
+
+    number: signal.Signals
+    target: Target
+    after: float
+    at_once: bool  # while the command starts, before it has done anything
+
+
+def kills(seed: int, count: int, *, workers: int, longest: float = 0.4) -> Iterator[Kill]:
+    """So many, drawn at random."""
+    rng = random.Random(seed)
+    targets: list[Target] = ["controller", "group"] if workers == 1 else ["controller", "worker", "group"]
+    for _ in range(count):
+        target = rng.choice(targets)
+        number = signal.SIGKILL if target == "worker" else rng.choice(_SIGNALS)
+        yield Kill(number, target, rng.uniform(0, longest), rng.random() < 0.2)
+
+
+def until_done(command: Sequence[object], folder: Path, planned: Iterator[Kill]) -> int:
+    """Give a command until it is done, with a kill each time while there are any; returns how many hit it.
+
+    Whatever ends it must end its workers, and say what happened without a traceback.
+    """
+    hits = 0
+    while True:
+        process = _begun(command)
+        kill = next(planned, None)
+        if kill is not None:
+            if not kill.at_once:
+                _wait_for_an_epoch(folder, process.pid)
+            time.sleep(kill.after)
+            hits += _strike(process.pid, kill)
+        _, stderr = process.communicate()
+        assert "Traceback" not in stderr, stderr
+        assert _left(process.pid) == [], f"left by {kill}"
+        if process.returncode == 0:
+            return hits
+        assert kill is not None, stderr
+        # A second SIGINT or a kill may come while it ends by the first.
+        assert process.returncode in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, 130, 143), (kill, stderr)
+
+
+def _begun(command: Sequence[object]) -> Forked:
+    def work() -> None:
+        os.setsid()
+        sys.argv = ["pure-nas", *map(str, command)]
+        app()
+
+    return Forked(work)
+
+
+def _strike(controller: int, kill: Kill) -> bool:
+    """Whether it found something to end."""
+    with contextlib.suppress(ProcessLookupError):
+        if kill.target == "group":
+            os.killpg(controller, kill.number)
+            return True
+        if kill.target == "controller":
+            os.kill(controller, kill.number)
+            return True
+        for worker in _session(controller):
+            if worker != controller:
+                os.kill(worker, kill.number)
+                return True
+    return False
+
+
+def _session(leader: int) -> list[int]:
+    """Processes of a session that have not ended."""
+    found: list[int] = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            state, _, _, session = status.read_text().rpartition(")")[2].split()[:4]
+            if int(session) == leader and state != "Z":
+                found.append(int(status.parent.name))
+    return found
+
+
+def _left(leader: int) -> list[int]:
+    """Processes of a session that do not end by themselves."""
+    _wait(lambda: not _session(leader), _SECONDS_TO_VANISH)
+    return _session(leader)
+
+
+def _wait_for_an_epoch(folder: Path, process: int) -> None:
+    before = _epochs(folder)
+    _wait(lambda: _epochs(folder) > before or _ended(process))
+
+
+def _ended(process: int) -> bool:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    return True
+
+
+def _epochs(folder: Path) -> int:
+    """That were trained and written down, in all networks of a run."""
+    total = 0
+    for curve in folder.rglob("metrics.jsonl"):
+        with contextlib.suppress(FileNotFoundError):
+            total += curve.read_bytes().count(b"\n")
+    return total
+
+
+def _wait(condition: Callable[[], bool], seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.005)
