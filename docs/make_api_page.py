@@ -35,7 +35,7 @@ are set before are left as they are.
 CHAPTERS = {
     "Search, train, evaluate": (
         *("search", "open_run", "race", "experiment", "train", "evaluate", "Run", "Experiment", "TrainedNetwork"),
-        *("Noise", "usual_noises", "Views"),
+        *("Noise", "usual_noises", "Views", "Execution"),
     ),
     "Results": (*("Results", "TrialRecord", "Retraining", "ExperimentResults", "Race", "Evaluation", "Quality"),),
     "Your own Optuna study": ("Objective", "ForecastSampler", "Limits"),
@@ -50,6 +50,7 @@ TYPES = {
     "AnyDataset": "the name of a dataset, the path of an image folder, a `DatasetSpec`, or your own images: see "
     "`own_dataset`",
     "AnyDevice": '"auto" (a GPU if there is one), "cpu", "cuda", "cuda:N" or a `torch.device`',
+    "AnyExecution": 'an `Execution`, or the `kind` of one: "auto", "inline", "pool" or "ray"',
     "AnyLimits": 'a `Limits`, or a mapping such as `{"params": "300k", "latency": "2ms"}`; None: no limits',
     "AnyObjective": "the name of an objective or metric, a `Metric`, or a function that computes one",
     "AnyPath": "a str or a path; `~` is expanded",
@@ -90,6 +91,7 @@ TYPES = {
 """What signatures name that is not public itself, in words."""
 CHOICES = {
     "Crops": "evaluation.views",
+    "ExecutorName": "workers.executor",
     "ExportFormat": "export",
     "KeptWeights": "plans.search.settings",
     "NoiseKind": "evaluation.noise",

@@ -31,7 +31,7 @@ from pure_nas.run.retrained import (
     variants_of,
 )
 from pure_nas.run.search_results import Results, TrialRecord
-from pure_nas.workers.executor import HERE, Execution
+from pure_nas.workers.executor import HERE, Execution, device_for
 from pure_nas.workers.resources import Resources, Work, Workers, check_workers
 
 _UNTESTED: dict[Untested, str] = {
@@ -91,7 +91,7 @@ class Retrain:
         resources = Resources(
             dataset=found,
             load=load,
-            device=execution.device(device),
+            device=device_for(execution, device),
             train_images=len(found.train_and_validation),
             workers=workers,
             execution=execution,

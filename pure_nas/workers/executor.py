@@ -55,8 +55,8 @@ class Execution:
     kind: ExecutorName = "auto"  # inline: in this process; pool: in processes of this machine; auto: one of the two
     gpus: tuple[int, ...] = ()  # that processes take in turn; all if left out
     ray_address: str = "auto"  # of the cluster that runs on this machine, ray://HOST:10001, or local: begin one here
-    cpus_per_trial: float = 1.0  # of a Ray cluster
-    gpus_per_trial: float = 0.0
+    cpus_per_trial: float = 1.0  # that Ray reserves for each
+    gpus_per_trial: float = 0.0  # also a part of one, which several trials then share
 
     def __post_init__(self) -> None:
         if self.gpus and self.kind in ("inline", "ray"):
@@ -74,43 +74,6 @@ class Execution:
                 hint="Give more than 0 CPUs, such as 0.5 or 4.",
             )
 
-    @property
-    def stated(self) -> dict[str, Any] | None:
-        """What was asked for, as run.toml says it; None where it is the usual."""
-        return {**asdict(self), "gpus": list(self.gpus)} if self != HERE else None
-
-    def device(self, name: str) -> torch.device:
-        """The device, called "auto", "cuda:1", ..., on which this process measures and, where it trains itself, trains;
-        a `UsageError` where the executor cannot train on it."""
-        if self.kind == "ray":
-            if name not in ("auto", "cpu", "cuda") or (name == "cuda" and not self.gpus_per_trial):
-                raise UsageError(
-                    f'The device of a Ray cluster cannot be "{name}".',
-                    hint="Say --gpus-per-trial 1, or a part of a GPU, instead; without it, CPUs train.",
-                )
-            return torch.device("cpu")
-        device = resolve_device(name)
-        if not self.gpus:
-            return device
-        found = devices_of(device)
-        if found[0].index is None or device.index is not None or max(self.gpus) >= len(found):
-            there = f"{len(found)} of the kind {device.type}" if found[0].index is not None else "none"
-            raise UsageError(
-                f"The GPUs {','.join(map(str, self.gpus))} cannot be used: this machine has {there}.",
-                hint="Leave --device out, and give numbers that nvidia-smi lists.",
-            )
-        return torch.device(device.type, self.gpus[0])
-
-    def devices(self, device: torch.device) -> list[torch.device]:
-        """On which workers of this machine train, in turn, where `device` is that of this process."""
-        return [torch.device(device.type, index) for index in self.gpus] or devices_of(device)
-
-    def place(self, device: torch.device) -> str:
-        """Where networks are trained, for people."""
-        if self.kind == "ray":
-            return "a Ray cluster"
-        return f"{device.type}:{','.join(map(str, self.gpus))}" if self.gpus else str(device)
-
 
 HERE = Execution()
 AnyExecution = Execution | ExecutorName
@@ -119,3 +82,43 @@ AnyExecution = Execution | ExecutorName
 def execution_of(asked: AnyExecution) -> Execution:
     """An execution, from itself or the name of an executor."""
     return asked if isinstance(asked, Execution) else Execution(kind=asked)
+
+
+def stated(execution: Execution) -> dict[str, Any] | None:
+    """What was asked for, as run.toml says it; None where it is the usual."""
+    return {**asdict(execution), "gpus": list(execution.gpus)} if execution != HERE else None
+
+
+def device_for(execution: Execution, name: str) -> torch.device:
+    """The device, called "auto", "cuda:1", ..., on which this process measures and, where it trains itself, trains; a
+    `UsageError` where the executor cannot train on it."""
+    if execution.kind == "ray":
+        if name not in ("auto", "cpu", "cuda") or (name == "cuda" and not execution.gpus_per_trial):
+            raise UsageError(
+                f'The device of a Ray cluster cannot be "{name}".',
+                hint="Say --gpus-per-trial 1, or a part of a GPU, instead; without it, CPUs train.",
+            )
+        return torch.device("cpu")
+    device, gpus = resolve_device(name), execution.gpus
+    if not gpus:
+        return device
+    found = devices_of(device)
+    if found[0].index is None or device.index is not None or max(gpus) >= len(found):
+        there = f"{len(found)} of the kind {device.type}" if found[0].index is not None else "none"
+        raise UsageError(
+            f"The GPUs {','.join(map(str, gpus))} cannot be used: this machine has {there}.",
+            hint="Leave --device out, and give numbers that nvidia-smi lists.",
+        )
+    return torch.device(device.type, gpus[0])
+
+
+def devices_for(execution: Execution, device: torch.device) -> list[torch.device]:
+    """On which workers of this machine train, in turn, where `device` is that of this process."""
+    return [torch.device(device.type, index) for index in execution.gpus] or devices_of(device)
+
+
+def place_of(execution: Execution, device: torch.device) -> str:
+    """Where networks are trained, for people."""
+    if execution.kind == "ray":
+        return "a Ray cluster"
+    return f"{device.type}:{','.join(map(str, execution.gpus))}" if execution.gpus else str(device)

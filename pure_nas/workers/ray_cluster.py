@@ -83,7 +83,8 @@ def room(execution: Execution) -> int:
     """How many trials fit onto the nodes that are there now; that none does is a `UsageError`."""
     connect(execution)
     wanted = {"CPU": execution.cpus_per_trial, "GPU": execution.gpus_per_trial}
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    nodes = [node["Resources"] for node in alive]
     found = sum(int(min(node.get(kind, 0.0) / share for kind, share in wanted.items() if share)) for node in nodes)
     if not found:
         there = ", ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes)
@@ -190,6 +191,7 @@ class RayWorker(Worker):
                 found += ray.get(self.next)
             except ray.exceptions.RayError as error:
                 self._fate = _fate_of(error)
+                self.end()  # it may only be out of reach
                 break
             self.placed = True
             if any(isinstance(report, Exception) for report in found):  # its work is over, though the actor lives
@@ -262,7 +264,7 @@ def _test_out_of_store(test: Any, _: Dataset) -> ImageSet:
 
 
 def _node() -> str:
-    return f"the node {ray.util.get_node_ip_address()} of the Ray cluster"
+    return f"the node {ray.util.get_node_ip_address()} of the Ray cluster"  # type: ignore[no-untyped-call]
 
 
 def _versions() -> dict[str, str]:
@@ -278,7 +280,7 @@ def _fate_of(error: Exception) -> str:
     text = " ".join(str(error).split())
     if "running low on memory" in text:
         return MEMORY_RAN_OUT
-    if re.search("node (has died|was terminated)", text):
+    if isinstance(error, ray.exceptions.ActorUnavailableError) or re.search("node (has died|was terminated)", text):
         return NODE_LOST
     if "process has died" in text:
         return "was killed or crashed (usually memory ran out)"

@@ -19,7 +19,7 @@ from pure_nas.errors import UsageError
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
-from pure_nas.workers.executor import HERE, Execution, Executor
+from pure_nas.workers.executor import HERE, Execution, Executor, devices_for, place_of
 from pure_nas.workers.inline import InlineExecutor
 from pure_nas.workers.processes import ProcessExecutor
 from pure_nas.workers.worker_main import Load
@@ -100,12 +100,12 @@ class Resources:
     @property
     def devices(self) -> list[torch.device]:
         """On which workers of this machine train."""
-        return self.execution.devices(self.device)
+        return devices_for(self.execution, self.device)
 
     @property
     def place(self) -> str:
         """Where networks are trained, for people."""
-        return self.execution.place(self.device)
+        return place_of(self.execution, self.device)
 
     def workers_for(self, left: int) -> WorkerPlan:
         """How many networks are trained at once while `left` are to go."""

@@ -95,8 +95,11 @@ def serve_parent(
     connection: Connection, load: Load, fingerprint: str, device: str, workers: int, log_level: int
 ) -> None:
     """Be one of so many `workers` of the parent process until its end of the pipe is gone."""
-    # A terminal sends Ctrl-C to every process of a command; the parent decides what becomes of this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Terminals, service managers and clusters signal every process of a command; the parent decides what becomes of
+    # this one, which ends with it.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     serve(_Parent(connection), load, fingerprint, device, workers, log_level)

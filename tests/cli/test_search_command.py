@@ -37,7 +37,7 @@ def test_plan_comes_before_the_trials_and_their_speed_after_them(new_study: Stud
     trial = next(index for index, line in enumerate(lines) if line.startswith("[1/1] trial 0  complete  error "))
     assert plan < trial
     assert "1 trial of 1 epoch" in lines
-    assert "workers 1: a training step keeps 1 of 1 CPU threads busy" in answer.stderr
+    assert "workers 1: one CPU thread, or one network left" in answer.stderr
     assert any(re.fullmatch(r"[\d,]+ training images/s", line) for line in lines[trial:])
 
 

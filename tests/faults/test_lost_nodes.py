@@ -15,7 +15,7 @@ from pure_nas.plans.search.session import opened, prepare
 from pure_nas.plans.search.settings import settings_for
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.search_results import load_results
-from pure_nas.workers import Execution, Job
+from pure_nas.workers import Job
 from pure_nas.workers import work as work_module
 
 
@@ -61,7 +61,7 @@ def test_a_search_that_loses_a_node_finds_what_an_undisturbed_one_finds(
         study="new",
         objectives="error,flops",
         trials=trials,
-        epochs=4,
+        epochs=60,
         limits=None,
         workers=2,
         device="cpu",
@@ -69,10 +69,10 @@ def test_a_search_that_loses_a_node_finds_what_an_undisturbed_one_finds(
     with opened(prepare(replace(settings, workers=1)), tmp_path / "peace") as search:
         search.driver.go(search.plan, Heard())
     with ray_nodes(2) as nodes:
-        losing = Losing(nodes.lose_node, 2 * trials)
+        losing = Losing(nodes.lose_node, 90)
         with opened(prepare(replace(settings, execution=nodes.execution)), tmp_path / "runs") as search:
             search.driver.go(search.plan, losing)
-    assert len(losing.epochs) >= 2 * trials
+    assert len(losing.epochs) >= 90
     assert found_in(tmp_path / "runs" / "new") == found_in(tmp_path / "peace" / "new")
     lost = [
         line
@@ -103,7 +103,6 @@ def test_latency_is_not_measured_on_a_cluster(new_study: Study) -> None:
 
 def test_an_execution_is_part_of_no_search(new_study: Study) -> None:
     """What ran on a cluster resumes elsewhere: it decides nothing."""
-    assert Execution(kind="ray").stated is not None
     new_study.go("--trials", 2, "--executor", "inline").done()
     assert 'kind = "inline"' in (new_study.run / "run.toml").read_text()
     new_study.go("--trials", 3, "--executor", "pool", "--workers", 1).done()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pure_nas.errors import UsageError
-from pure_nas.workers.executor import HERE, Execution, execution_of
+from pure_nas.workers.executor import HERE, Execution, device_for, devices_for, execution_of, place_of
 from pure_nas.workers.resources import check_workers
 
 
@@ -34,23 +34,23 @@ def test_workers_take_the_gpus_in_turn_that_were_chosen(
     chosen: tuple[int, ...], name: str, device: str, devices: list[str], place: str
 ) -> None:
     execution = Execution(gpus=chosen)
-    found = execution.device(name)
+    found = device_for(execution, name)
     assert found == torch.device(device)
-    assert execution.devices(found) == list(map(torch.device, devices))
-    assert execution.place(found) == place
+    assert devices_for(execution, found) == list(map(torch.device, devices))
+    assert place_of(execution, found) == place
 
 
 @pytest.mark.usefixtures("gpus")
 @pytest.mark.parametrize("name", ["cpu", "cuda:0"])
 def test_gpus_are_not_chosen_twice(name: str) -> None:
     with pytest.raises(UsageError, match="The GPUs 0 cannot be used"):
-        Execution(gpus=(0,)).device(name)
+        device_for(Execution(gpus=(0,)), name)
 
 
 @pytest.mark.usefixtures("gpus")
 def test_gpus_that_are_not_there_are_refused() -> None:
     with pytest.raises(UsageError, match="The GPUs 0,3 cannot be used: this machine has 3 of the kind cuda"):
-        Execution(gpus=(0, 3)).device("auto")
+        device_for(Execution(gpus=(0, 3)), "auto")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_gpus_that_are_not_there_are_refused() -> None:
         ({"kind": "pool", "cpus_per_trial": 2.0}, "are for a Ray cluster"),
         ({"gpus_per_trial": 1.0}, "are for a Ray cluster"),
         ({"kind": "ray", "cpus_per_trial": 0.0}, "A trial cannot take 0 CPUs"),
-        ({"kind": "ray", "gpus_per_trial": float("nan")}, "A trial cannot take 1 CPUs and nan GPUs"),
+        ({"kind": "ray", "gpus_per_trial": float("nan")}, "gpus_per_trial: input should be a finite number"),
         ({"kind": "slurm"}, "kind"),
         ({"gpus": "0"}, "gpus"),
     ],
@@ -76,11 +76,11 @@ def test_what_makes_no_sense_is_refused(fields: dict[str, Any], words: str) -> N
 
 def test_a_cluster_chooses_its_devices() -> None:
     cluster = Execution(kind="ray", gpus_per_trial=0.25)
-    assert cluster.device("auto") == cluster.device("cuda") == torch.device("cpu")
-    assert cluster.place(torch.device("cpu")) == "a Ray cluster"
+    assert device_for(cluster, "auto") == device_for(cluster, "cuda") == torch.device("cpu")
+    assert place_of(cluster, torch.device("cpu")) == "a Ray cluster"
     for execution, name in ((Execution(kind="ray"), "cuda"), (cluster, "cuda:1"), (cluster, "mps")):
         with pytest.raises(UsageError, match="The device of a Ray cluster cannot be"):
-            execution.device(name)
+            device_for(execution, name)
 
 
 def test_an_executor_may_be_named() -> None:

@@ -30,7 +30,7 @@ from pure_nas.plans.settings import check_study_name, locked, placed, record_sta
 from pure_nas.run.directory import EXPERIMENT, RunDirectory
 from pure_nas.run.environment import describe_environment
 from pure_nas.run.schema import SCHEMA
-from pure_nas.workers.executor import HERE, Execution
+from pure_nas.workers.executor import HERE, Execution, device_for, stated
 from pure_nas.workers.messages import EvaluationSettings
 from pure_nas.workers.resources import Resources, Work, Workers, check_workers
 
@@ -133,7 +133,7 @@ class ExperimentSettings:
             "seeds": grid.seeds,
             "device": self.device,
             "workers": self.workers,
-            "execution": self.execution.stated,
+            "execution": stated(self.execution),
             "skip_corrupt": self.skip_corrupt or None,
             "data_dir": absolute(self.data_dir) if self.data_dir else None,
             "networks": {cell.network.label: _written(cell.network.settings) for cell in grid.cells},
@@ -167,7 +167,7 @@ class Prepared(Resources):
 def prepare(settings: ExperimentSettings) -> Prepared:
     """Load the images and resolve the grid for them; nothing is written to the run. The time runs from here on."""
     budget = Budget(settings.time_seconds, breaks_off=True)
-    device, scale, file = settings.execution.device(settings.device), settings.scale, settings.file
+    device, scale, file = device_for(settings.execution, settings.device), settings.scale, settings.file
     load = ImageSource(
         settings.dataset_name,
         data_dir=settings.data_dir,

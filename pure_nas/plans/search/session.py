@@ -40,6 +40,7 @@ from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
 from pure_nas.workers import Executor
+from pure_nas.workers.executor import device_for
 from pure_nas.workers.resources import Resources, Work, WorkerPlan
 
 
@@ -138,7 +139,7 @@ def _image_shape(architecture: Architecture) -> tuple[int, int, int]:
 
 def prepare(settings: SearchSettings) -> Prepared:
     """Load the images, fit the space to them and check the limits; nothing is written to the run."""
-    device, load = settings.execution.device(settings.device), settings.load
+    device, load = device_for(settings.execution, settings.device), settings.load
     dataset = load()
     space = settings.space.with_images(**dataset.shape)
     prepared = Prepared(

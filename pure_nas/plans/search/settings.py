@@ -20,7 +20,7 @@ from pure_nas.run.environment import without_password
 from pure_nas.run.schema import SCHEMA
 from pure_nas.space.catalogue import default_space_for, load_space
 from pure_nas.space.search_space import SearchSpace
-from pure_nas.workers.executor import HERE, Execution
+from pure_nas.workers.executor import HERE, Execution, stated
 from pure_nas.workers.resources import Workers, check_workers
 
 AnySpace = SearchSpace | str | os.PathLike[str] | None
@@ -142,7 +142,7 @@ class SearchSettings(ImageSettings):
             "metrics": [name for name in self.objectives if name in METRICS.names] or None,
             "limits": dict(self.limits.given),
             **{name: getattr(self, name) for name in _AS_THEY_ARE},
-            "execution": self.execution.stated,
+            "execution": stated(self.execution),
             "warm_start": list(self.warm_start) or None,
             "storage": without_password(self.storage) if self.storage else None,
             "data_dir": absolute(self.data_dir) if self.data_dir else None,
