@@ -22,6 +22,7 @@ from pure_nas.errors import ConfigError, UsageError, nearest, reason
 from pure_nas.paths import expanded
 
 _QUOTED = re.compile(r"'([^']*)'")
+_MOST_LISTED = 30  # errors of one file
 _UNION_TAG = re.compile(r"[\[(:]")
 
 P = ParamSpec("P")
@@ -155,8 +156,10 @@ def faults_explained(model: type[BaseModel], source: str, *, hint: str = "") -> 
         yield
     except ValidationError as error:
         lines = fault_lines(error, model)
-        count = "1 error" if len(lines) == 1 else f"{len(lines)} errors"
-        raise ConfigError("\n  ".join([f"{source} has {count}:", *lines]), hint=hint) from error
+        count = "1 error" if len(lines) == 1 else f"{len(lines):,} errors"
+        more = [f"and {len(lines) - _MOST_LISTED:,} more"] if len(lines) > _MOST_LISTED else []
+        listed = [f"{source} has {count}:", *lines[:_MOST_LISTED], *more]
+        raise ConfigError("\n  ".join(listed), hint=hint) from error
 
 
 def fault_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:

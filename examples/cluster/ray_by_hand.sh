@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# A Ray cluster by hand. On every machine, once: pip install "pure-nas[ray]", the same versions.
+# A Ray cluster by hand. On every machine, once: pip install "pure-nas[ray]", the same versions; and the first machine's
+# ~/.ray/auth_token, which lets others in.
 #
 #   first machine:   bash ray_by_hand.sh head
 #   every other:     bash ray_by_hand.sh node FIRST_MACHINE
 #   first machine:   bash ray_by_hand.sh search
 #   every machine:   ray stop
 set -euo pipefail
+export RAY_AUTH_MODE=token  # older versions of Ray ignore it
 
 case "${1:-}" in
   head) ray start --head --port="${RAY_PORT:-6379}" ;;

@@ -28,7 +28,7 @@ from pure_nas.run.environment import installed_version
 from pure_nas.run.hits import read_hits
 from pure_nas.run.retrained import RETRAIN_FILE, load_retraining, retrained_folder
 from pure_nas.run.schema import SCHEMA, Environment, State
-from pure_nas.run.search_results import load_results, read_trial
+from pure_nas.run.search_results import load_results, objectives_of, read_trial
 from pure_nas.run.seeds import seed_folder, seeds_begun
 from pure_nas.run.warm_start import WarmStart
 from pure_nas.space.candidate import Candidate
@@ -79,6 +79,8 @@ def examine(run: RunDirectory) -> list[Finding]:
         raise RunError(f"{run.path} is in use {user}.", hint="Wait for it or stop it: what it writes is incomplete.")
     try:
         settings = run.settings()
+        if not run.is_experiment:
+            objectives_of(run)
     except RunError as error:
         remedy = f"{_BY_HAND}: without it nothing else can be checked"
         return [Finding(run.settings_path, error.message, remedy), *_strays(run)]
@@ -204,7 +206,7 @@ def _of_trial(
 
 def _disagreement(run: RunDirectory, trial: TrialDirectory, stored: FrozenTrial) -> str:
     """How the study and a trial's result differ."""
-    names = run.settings()["objectives"]
+    names, _ = objectives_of(run)
     try:
         record = read_trial(trial, names)
     except PureNasError as error:

@@ -53,7 +53,7 @@ def connect(execution: Execution) -> None:
         ray._private.worker.print_to_stdstream = _to_log
         with _handlers_kept():
             ray.init(execution.ray_address, namespace="pure-nas", log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+    except (ConnectionError, ValueError, RuntimeError, TimeoutError, ray.exceptions.RayError) as error:
         raise UsageError(
             f'There is no Ray cluster at "{execution.ray_address}": {reason(error)}.',
             hint="Start one with  ray start --head  on this machine, name another with --ray-address "

@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,8 @@ def kills(seed: int, count: int, *, workers: int, longest: float = 0.4) -> Itera
     for _ in range(count):
         target = rng.choice(targets)
         number = signal.SIGKILL if target == "worker" else rng.choice(_SIGNALS)
-        yield Kill(number, target, rng.uniform(0, longest), rng.random() < 0.2)
+        at_once = rng.random() < 0.2
+        yield Kill(number, target, rng.uniform(0, 0.1 if at_once else longest), at_once)
 
 
 def until_done(command: Sequence[object], folder: Path, planned: Iterator[Kill]) -> int:
@@ -68,6 +70,7 @@ def until_done(command: Sequence[object], folder: Path, planned: Iterator[Kill])
 def _begun(command: Sequence[object]) -> Forked:
     def work() -> None:
         os.setsid()
+        warnings.filterwarnings("ignore", message="resource_tracker")  # that of the parent is no child of this process
         sys.argv = ["pure-nas", *map(str, command)]
         app()
 
@@ -108,8 +111,9 @@ def _left(leader: int) -> list[int]:
 
 
 def _wait_for_an_epoch(folder: Path, process: int) -> None:
+    # Two: a checkpoint is written after the epoch, and a trial that two processes in a row died of, without one, fails.
     before = _epochs(folder)
-    _wait(lambda: _epochs(folder) > before or _ended(process))
+    _wait(lambda: _epochs(folder) > before + 1 or _ended(process))
 
 
 def _ended(process: int) -> bool:
