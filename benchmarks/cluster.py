@@ -196,7 +196,7 @@ def main(
     workers: Annotated[int, typer.Option(help="That train at once.")] = 64,
     trials: Annotated[int, typer.Option(help="Of each search.")] = 640,
     factor: Annotated[float, typer.Option(help="How much longer trainings take than they did.")] = 300.0,
-    lags: Annotated[str, typer.Option(help="Of the searches, as multiples of the workers.")] = "1,1.5,2,3",
+    lags: Annotated[str, typer.Option(help="Of the searches, as multiples of the workers.")] = "1,2,3,4",
     json_file: Annotated[Path | None, typer.Option("--json", help="Where the JSON document goes.")] = None,
 ) -> None:
     """A simulated cluster."""

@@ -11,7 +11,8 @@ import optuna
 import pytest
 import torch
 
-from benchmarks import product_unit, projection, search, step, trial
+from benchmarks import gpu_check, product_unit, projection, search, step, trial
+from benchmarks.cluster import ideal, replay
 from benchmarks.document import Target
 from benchmarks.images import load_dataset, pixels_of
 from benchmarks.measure import Timings, interleaved, resident_bytes, slope
@@ -56,6 +57,32 @@ def test_a_benchmark_runs_and_writes_its_document(
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= 100
     for title in {row["table"] for row in found["rows"]}:
         assert title.split()[0] in shown
+
+
+def test_with_a_lag_of_twice_the_workers_hardly_one_waits_for_another() -> None:
+    """On a clock on which the controller takes no time, so that the test does not depend on the machine."""
+    executor, _ = replay(8, 40, 16, 300.0, controlled=False)
+    assert len(executor.lengths) == 40
+    assert executor.now <= 1.1 * ideal(executor.lengths, 8)
+
+
+@pytest.mark.slow
+def test_a_check_of_a_gpu_says_what_is_unexpected(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):  # tiny sizes miss every target
+        gpu_check.main(device="cpu", out=tmp_path, quick=True)
+    found = json.loads((tmp_path / "gpu_check.json").read_text(encoding="utf-8"))
+    assert [part["name"] for part in found["parts"]] == [
+        "tests that need a GPU",
+        "benchmarks.product_unit",
+        "benchmarks.step",
+        "a training of PURe20",
+        "a search",
+    ]
+    # Targets are missed; nothing else is wrong.
+    assert set(found["unexpected"]) <= {"benchmarks.product_unit", "benchmarks.step"}
+    assert found["parts"][0]["found"]["collected"] >= 4
+    assert found["parts"][-1]["found"]["trials"] == {"complete": 3}
+    assert "unexpected" in (tmp_path / "gpu_check.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("depth", [8, 18])

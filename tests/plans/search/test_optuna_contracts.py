@@ -25,6 +25,7 @@ class TestStudyFile(StorageTestCase):
         close_storage(found)
 
 
+@pytest.mark.faults
 class TestStorageOfUrl(StorageTestCase):
     """What --storage names."""
 
