@@ -33,6 +33,8 @@ LONGEST = (
     "test_parallel_search.py",
 )
 """They begin first, so that no process is left alone with one of them."""
+LAST = ("test_ray_cluster.py", "test_lost_nodes.py")
+"""Ray leaves threads in the process, from which none should be forked any more."""
 CLASSES = ("circles", "crosses", "stripes")
 
 TINY_SPACE = """
@@ -78,7 +80,8 @@ base_width = 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+    order = {name: place for place, name in enumerate(LONGEST)} | dict.fromkeys(LAST, len(LONGEST) + 1)
+    items.sort(key=lambda item: order.get(item.path.name, len(LONGEST)))
 
 
 def draw_image(kind: str, generator: np.random.Generator) -> Image.Image:
