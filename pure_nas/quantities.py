@@ -39,6 +39,16 @@ def share_of(share: str | float) -> float:
     return value
 
 
+def points_of(points: str | float) -> float:
+    """A difference of shares in percentage points: "1pt", "0.5pt", "0.5", as a share."""
+    text = str(points).strip().removesuffix("pts").removesuffix("pt").strip()
+    match = _NUMBER.fullmatch(text)
+    value = float(match[1]) / 100 if match and not match[2] else math.nan
+    if not 0 <= value < 1:
+        raise UsageError(f'"{points}" is not a number of percentage points, such as 1pt or 0.5pt.')
+    return value
+
+
 def _parsed(text: str, factors: dict[str, float] | dict[str, int], wanted: str) -> float:
     match = _NUMBER.fullmatch(text.strip())
     value = float(match[1]) * factors.get(match[2].lower(), math.nan) if match else math.nan
