@@ -22,7 +22,7 @@ from pure_nas.errors import ConfigError, UsageError, nearest, reason
 from pure_nas.paths import expanded
 
 _QUOTED = re.compile(r"'([^']*)'")
-_MOST_LISTED = 30  # errors of one file
+_MOST_LISTED = 100  # errors of one file
 _UNION_TAG = re.compile(r"[\[(:]")
 
 P = ParamSpec("P")
