@@ -70,9 +70,10 @@ def test_a_search(new_study: Study, tmp_path: Path, workers: int, count: int) ->
         no_trace(out / "new")
 
 
+@pytest.mark.faults
 @pytest.mark.usefixtures("forked_workers")
 @workers_of
-@counts
+@pytest.mark.parametrize("count", [MANY])
 def test_a_retraining(finished: Study, tmp_path: Path, workers: int, count: int) -> None:
     command = ["--trials", "best", "--seeds", 2, "--epochs", 4, "--device", "cpu"]
     peace = finished.copied(tmp_path / "peace").run
@@ -86,9 +87,10 @@ def test_a_retraining(finished: Study, tmp_path: Path, workers: int, count: int)
         no_trace(run)
 
 
+@pytest.mark.faults
 @pytest.mark.usefixtures("forked_workers")
 @workers_of
-@pytest.mark.parametrize("count", [FEW, pytest.param(MANY // 2, marks=pytest.mark.faults)])
+@pytest.mark.parametrize("count", [MANY // 2])
 def test_an_experiment(write_experiment: Any, tmp_path: Path, workers: int, count: int) -> None:
     file = write_experiment(tmp_path / "which.toml", epochs=4, seeds=2)
     command = ["experiment", file, "--device", "cpu", "--study", "which"]
