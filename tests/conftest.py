@@ -14,6 +14,7 @@ from pathlib import Path
 # Before PyTorch is loaded, here and in processes of tests: tests run side by side, and take cores from each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")  # as pure_nas.workers.ray_cluster sets it
 
 import alembic.util
 import numpy as np

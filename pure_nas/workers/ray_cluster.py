@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 import re
 import signal
@@ -28,6 +29,8 @@ from pure_nas.workers.pool import MEMORY_RAN_OUT, NODE_LOST, Pool
 from pure_nas.workers.worker import Worker
 from pure_nas.workers.worker_main import SECONDS_TO_LOAD, Alive, Load, Report, SaveEveryEpoch, Task, portable, serve
 
+# Under `uv run` Ray would start workers by it as well, each in an environment of its own that lacks this package.
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 try:
     import ray
 except ModuleNotFoundError as error:
