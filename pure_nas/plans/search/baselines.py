@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
-from pure_nas.cost.layers import cost_of
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
 
 FIRST_BASELINES = 2
-_EVERY = 8
-_SHARED = "shared recipe"
+_EVERY = 4
 
 
 class Baseline(NamedTuple):
@@ -31,17 +28,10 @@ def baselines(space: SearchSpace) -> list[Baseline]:
         usual = space.baseline_recipe([get_unit(unit)])
         found.append(Baseline(f"{label}, usual recipe", Candidate(network, usual)))
         if usual != shared:
-            found.append(Baseline(f"{label}, {_SHARED}", Candidate(network, shared)))
+            found.append(Baseline(f"{label}, shared recipe", Candidate(network, shared)))
     return found
 
 
-def in_turn(baselines: Iterable[Baseline]) -> list[Baseline]:
-    """In the order of a search: by the recipe usual for the unit first, cheap ones first."""
-    return sorted(
-        baselines, key=lambda each: (each.label.endswith(_SHARED), cost_of(each.candidate.architecture).flops)
-    )
-
-
 def is_turn_of_a_baseline(number: int) -> bool:
-    """Whether a trial is one, as long as there are any: more of them at once would hold up the search."""
+    """Whether a trial is one, as long as there are any: cheap ones come first; large ones would hold up the search."""
     return number < FIRST_BASELINES or number % _EVERY == 0

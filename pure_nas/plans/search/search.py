@@ -9,10 +9,11 @@ from typing import Any
 
 from optuna.trial import TrialState
 
+from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.plan import Plan
-from pure_nas.plans.search.baselines import Baseline, in_turn, is_turn_of_a_baseline
+from pure_nas.plans.search.baselines import Baseline, is_turn_of_a_baseline
 from pure_nas.plans.search.confirmations import LAG, Confirmations, Confirmed
 from pure_nas.plans.search.forecasts import Forecasts
 from pure_nas.plans.search.limits import Latency, how_broken, needs_as_much_memory
@@ -104,7 +105,8 @@ class SearchPlan(Plan[TrialRecord | Restored | Confirmed]):
         begun = {record.baseline for record in self._records.values()} | {asked.baseline for asked in unfinished}
         self._baselines = deque(baseline for baseline in self.baselines if baseline.label not in begun)
         if self.settings.lag is not None:
-            self._baselines = deque(in_turn(self._baselines))
+            by_cost = sorted(self._baselines, key=lambda each: cost_of(each.candidate.architecture).flops)
+            self._baselines = deque(by_cost)
         self._flat: Outlook | None = None
         lost, self.without_weights = have_lost_weights(self.run, self.results, everything=self.restore_weights)
         self.lost = deque(lost)
