@@ -74,6 +74,8 @@ TYPES = {
     "Seed": "a further training of a trial: its `seed`, `objectives`, whether it `diverged`, and `seconds`",
     "RacedSearch": "one search of a race: `sampler`, `seed`, `path` of its run, `results`, `seconds`, `best_error` "
     "and its `course`: `paid`, by kind of cost, and `volume`, the hypervolume, after each training",
+    "Pick": "the chosen `trial`, `why`, its `costs`, of how many `keeping` the limits, how many are "
+    "`beaten` outright, its `rivals`, its `standing`, and in words how `sure` that is",
     "Row": 'a retrained network: `trial`, `variant` ("trial" or the name of a twin), `params`, `flops`, `epochs`, '
     "`seeds`, `test_accuracy` (one per seed that did not diverge), `diverged`, and their `mean`, `std` and 95 % "
     "`interval`",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from pure_nas.errors import PureNasError
 from pure_nas.export import ExportFormat, export_trained
 from pure_nas.findings.experiment_results import ExperimentResults, load_experiment_results
 from pure_nas.findings.findings import findings_of
+from pure_nas.findings.pick import Pick, Wish, measured_costs, pick
 from pure_nas.nn.network import Network
 from pure_nas.paths import AnyPath, expanded, path_of
 from pure_nas.plans.plan import Listener
@@ -79,16 +80,64 @@ class Run:
         return found if found.rows else None
 
     @checked
-    def trial(self, which: str | int = "best") -> TrialRecord:
+    def trial(self, which: str | int = "knee") -> TrialRecord:
         """The trial called "best", "knee" or "smallest", or by its number; a `UsageError` if not complete."""
         return self.results.select(str(which))
+
+    @checked
+    def pick(
+        self,
+        trial: str | int | None = None,
+        *,
+        max_params: Positive | None = None,
+        max_flops: Positive | None = None,
+        max_latency: float | None = None,
+        max_memory: Positive | None = None,
+        within: float | None = None,
+        one_se: bool = False,
+        weights: Mapping[str, float] | None = None,
+        device: AnyDevice = "auto",
+    ) -> Pick:
+        """Choose one complete trial by limits on its costs and at most one rule, with the reason for it.
+
+        Without a rule it is the one with the lowest error that keeps the limits; without limits either, the knee.
+
+        Args:
+            trial: as in `trial`; the limits are then only checked.
+            max_params, max_flops, max_latency, max_memory: the most it may cost, whether or not the search had them as
+                objectives; for one image: FLOPs, latency in milliseconds, memory in bytes that training keeps.
+            within: the cheapest whose error is at most so much above the lowest: 0.01 is a point.
+            one_se: the cheapest whose error is within a standard error of the lowest.
+            weights: of "error" and costs, such as {"error": 2, "flops": 1}: the one with the lowest sum, each from 0
+                to 1 over the front, costs by their logarithm.
+            device: where latency is measured.
+
+        Raises:
+            UsageError: nothing keeps the limits, or there are two rules.
+
+        Example:
+            >>> found = run.pick(max_params=10_000)
+            >>> found.costs["params"] <= 10_000
+            True
+            >>> network = run.load(found.trial.number)
+        """
+        limits = {"params": max_params, "flops": max_flops, "latency": max_latency, "memory": max_memory}
+        wish = Wish(
+            trial=None if trial is None else str(trial),
+            limits={name: bound for name, bound in limits.items() if bound is not None},
+            within=within,
+            one_se=one_se,
+            weights=weights or {},
+        )
+        with process_kept(device):
+            return pick(RunDirectory.open(self.path), wish, measured_costs(str(device)))
 
     def to_dataframe(self) -> pandas.DataFrame:
         """One row for each trial that has ended, with the columns of trials.csv; needs pandas."""
         return _dataframe(trials_table(report_data(RunDirectory.open(self.path))))
 
     @checked
-    def load(self, which: str | int = "best", *, origin: Origin = "auto", seed: int | None = None) -> Network:
+    def load(self, which: str | int = "knee", *, origin: Origin = "auto", seed: int | None = None) -> Network:
         """A trained network, on the CPU and in evaluation mode.
 
         Args:
@@ -105,7 +154,7 @@ class Run:
     @checked
     def export(
         self,
-        which: str | int = "best",
+        which: str | int = "knee",
         output: AnyPath | None = None,
         *,
         format: ExportFormat = "python",  # noqa: A002 - the word of the command line

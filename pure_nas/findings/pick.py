@@ -50,9 +50,15 @@ class Wish:
             raise UsageError(
                 f"A network is chosen by one rule, not by {given}.", hint="Limits may go with any of them."
             )
-        for name in self.limits:
+        for name, bound in self.limits.items():
             if name not in COSTS:
                 raise UsageError(f'There is no limit on "{name}"; {nearest(name, COSTS)}.')
+            if not 0 < bound < math.inf:
+                raise UsageError(f"The limit on {name} cannot be {bound:g}.", hint="Give a number above 0.")
+        if self.within is not None and not 0 <= self.within < 1:
+            raise UsageError(
+                f"No error can be within {self.within:g} of the lowest.", hint="Give a share, such as 0.01 for a point."
+            )
         for name, weight in self.weights.items():
             if name != "error" and name not in COSTS:
                 raise UsageError(f'There is no weight of "{name}"; {nearest(name, ("error", *COSTS))}.')

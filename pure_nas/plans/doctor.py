@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -18,6 +18,8 @@ from optuna.trial import FixedTrial, FrozenTrial
 
 from pure_nas.errors import PureNasError, RunError
 from pure_nas.files import TEMPORARY, decoded, read_json, write_whole
+from pure_nas.plans.experiment.file import ExperimentFile
+from pure_nas.plans.experiment.grid import EXPERIMENT_FILE
 from pure_nas.plans.search.baselines import baselines
 from pure_nas.plans.search.forecasts import space_of
 from pure_nas.plans.search.storage import close_storage, open_storage
@@ -27,7 +29,7 @@ from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.environment import installed_version
 from pure_nas.run.hits import read_hits
 from pure_nas.run.retrained import RETRAIN_FILE, load_retraining, retrained_folder
-from pure_nas.run.schema import SCHEMA, Environment, State
+from pure_nas.run.schema import SCHEMA, Environment, Evaluation, State
 from pure_nas.run.search_results import load_results, objectives_of, read_trial
 from pure_nas.run.seeds import seed_folder, seeds_begun
 from pure_nas.run.warm_start import WarmStart
@@ -68,6 +70,40 @@ class Finding:
     def repairable(self) -> bool:
         return bool(self.moves or self.rewrites or self.candidate)
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """As JSON has it."""
+        said = {"path": str(self.path), "fault": self.fault, "remedy": self.remedy}
+        return said | {"harms": self.harms, "repairable": self.repairable}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What was found of a run, what was done about it, and what is left."""
+
+    run: RunDirectory
+    found: Sequence[Finding]
+    backup: Path | None
+    left: Sequence[Finding]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "schema": SCHEMA,
+            "path": str(self.run.path),
+            "backup": None if self.backup is None else str(self.backup),
+            "findings": [each.document for each in self.found],
+            "left": [each.document for each in self.left],
+        }
+
+
+def treat(run: RunDirectory, *, mend: bool) -> Case:
+    """Examine a run, and repair it if that is asked for."""
+    found = examine(run)
+    backup = repair(run, found) if mend else None
+    return Case(run, found, backup, examine(run) if backup else found)
+
 
 def examine(run: RunDirectory) -> list[Finding]:
     """Everything that is wrong with a run, worst first.
@@ -86,7 +122,7 @@ def examine(run: RunDirectory) -> list[Finding]:
         return [Finding(run.settings_path, error.message, remedy), *_strays(run)]
     checks: Iterable[Iterable[Finding]]
     if run.is_experiment:
-        checks = (_trainings(run.path / "trials", "experiment"),)
+        checks = (_experiment_file(run), _trainings(run.path / "trials", "experiment"))
     else:
         checks = (_of_search(run, settings), _trainings(run.path / "retrain", "retrain"), _retraining(run))
     found = [*chain.from_iterable(checks), *_environment(run), *_log(run), *_strays(run), *_room(run)]
@@ -110,8 +146,8 @@ def repair(run: RunDirectory, findings: Sequence[Finding]) -> Path | None:
                 write_whole(path, text)
             if finding.candidate is not None:
                 TrialDirectory(finding.path, int(finding.path.name)).write_candidate(finding.candidate)
-        document = [{"path": str(each.path), "fault": each.fault, "remedy": each.remedy} for each in mended]
-        write_whole(backup / "findings.json", json.dumps({"schema": SCHEMA, "findings": document}, indent=2) + "\n")
+        document = {"schema": SCHEMA, "findings": [each.document for each in mended]}
+        write_whole(backup / "findings.json", json.dumps(document, indent=2) + "\n")
         run.log("repaired", backup=backup.name, findings=len(mended))
     return backup
 
@@ -302,6 +338,11 @@ def _lost_weights(run: RunDirectory) -> Iterator[Finding]:
             yield Finding(trial.weights, f"{trial.weights} are missing, and the trial is on the front.", again)
 
 
+def _experiment_file(run: RunDirectory) -> Iterator[Finding]:
+    path = run.path / EXPERIMENT_FILE
+    yield from _read(path, lambda: ExperimentFile.of_run(path), f"{_BY_HAND}: it says what the trainings are")
+
+
 def _trainings(folder: Path, command: str) -> Iterator[Finding]:
     """Trainings with a folder each, of an experiment or a retraining."""
     run = RunDirectory(folder.parent)
@@ -314,14 +355,16 @@ def _trainings(folder: Path, command: str) -> Iterator[Finding]:
 
 
 def _of_training(trial: TrialDirectory, again: str) -> Iterator[Finding]:
-    whole = tuple(path for path in (trial.architecture, trial.recipe, trial.ended, trial.metrics) if path.exists())
+    """A training in a folder of its own, which is moved as a whole."""
+    remedy = f"moved into a backup; {again}"
     try:
         trial.candidate()
         result = trial.result()
         trial.curve()
+        if trial.evaluation.exists():
+            read_json(trial.evaluation, Evaluation)
     except PureNasError as error:
-        remedy = f"moved into a backup; {again}"
-        yield Finding(trial.path, error.message, remedy, moves=(*whole, trial.weights, trial.checkpoint))
+        yield Finding(trial.path, error.message, remedy, moves=(trial.path,))
         return
     if result is None:
         yield from _unfinished(trial)
@@ -329,8 +372,7 @@ def _of_training(trial: TrialDirectory, again: str) -> Iterator[Finding]:
     yield from _left_over(trial)
     if trial.weights.exists() and not trial.has_its_weights:
         fault = f"{trial.weights} are not the weights that the training ended with."
-        moves = (*whole, trial.weights)
-        yield Finding(trial.weights, fault, f"moved into a backup with its result; {again}", moves=moves)
+        yield Finding(trial.weights, fault, remedy, moves=(trial.path,))
 
 
 def _retraining(run: RunDirectory) -> Iterator[Finding]:
@@ -425,16 +467,3 @@ def _read(path: Path, read: Callable[[], object], remedy: str, moves: Sequence[P
     except PureNasError as error:
         there = tuple(each for each in moves if each.exists())
         yield Finding(path, error.message, remedy, moves=there)
-
-
-def document_of(findings: Sequence[Finding], backup: Path | None) -> dict[str, Any]:
-    """As JSON has them."""
-    return {
-        "schema": SCHEMA,
-        "backup": None if backup is None else str(backup),
-        "findings": [
-            {key: value for key, value in asdict(each).items() if key in ("fault", "remedy", "harms")}
-            | {"path": str(each.path), "repairable": each.repairable}
-            for each in findings
-        ],
-    }

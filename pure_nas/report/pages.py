@@ -20,6 +20,7 @@ from pure_nas.report.data import ReportData, flattened
 from pure_nas.report.experiment import charts as experiment_charts
 from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.report.notes import PLAIN_TEXT, notes
+from pure_nas.report.pick_table import pick_control
 from pure_nas.report.plotly_chart import plotly_chart
 from pure_nas.report.race_tables import race_table, searches_table
 from pure_nas.report.retraining_tables import retrained_convergence, retrained_table
@@ -40,16 +41,18 @@ _MANY = 12  # networks from which on a plot with a line for each only repeats on
 
 def search_page(data: ReportData) -> str:
     """The report of a search."""
-    retraining = data.retraining
+    retraining, choice = data.retraining, pick_control(data)
     return _rendered(
         "search.html",
         data.settings["study"],
         search_charts.page_charts(data),
-        {str(row.number): row.objectives for row in data.front},
+        {str(row.number): row.objectives for row in data.complete},
+        pick=choice,
         data=data,
         best=next((row for row in data.front if "best" in row.tags), None),
         views={f"front-{cost}": cost_label(cost) for cost in data.objectives[1:]},
         front=front_table(data),
+        choice=choice,
         compared=pairs_table(data),
         placement=placement_table(data.front),
         units=units_of(data),
@@ -120,7 +123,8 @@ def _rendered(template: str, title: str, charts: Mapping[str, Chart], trials: Ma
     scripts = (get_plotlyjs(), palette.asset("report.js"))
     hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
-    figures = {
+    figures: dict[str, Any] = {
+        "pick": content.pop("pick", None),
         "plots": {name: plotly_chart(chart) for name, chart in charts.items()},
         "schemes": {"light": _with_bands(palette.LIGHT), "dark": _with_bands(palette.DARK)},
         "trials": trials,

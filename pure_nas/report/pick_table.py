@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import shlex
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
 from pure_nas.analysis.standing import Standing
-from pure_nas.findings.pick import Costs, Pick
+from pure_nas.findings.pick import COSTS, Costs, Pick
 from pure_nas.quantities import cost_label, show_cost, show_percent, show_points
+from pure_nas.report.data import ReportData
 from pure_nas.report.table import NOTHING, Cell, Column, Row, Table, p_value
 from pure_nas.run.search_results import TrialRecord
 
@@ -78,6 +82,40 @@ def pick_document(pick: Pick) -> dict[str, Any]:
             for rival in pick.rivals
         ],
         "standing": _standing(pick.standing),
+    }
+
+
+def pick_control(data: ReportData) -> dict[str, Any]:
+    """What the page needs to choose as `pure-nas pick` does: complete trials, by what they cost.
+
+    Costs are places in the sorted values of all trials, over which a slider moves; trials are ordered by cost.
+    """
+    names = dict.fromkeys([*(name for name in data.objectives if name in COSTS), "flops", "params"])
+    own = [each for each in data.complete if each.trial.replay_of is None]
+    costs = {name: [float({**each.trial.cost, **each.objectives}[name]) for each in own] for name in names}
+    values = {name: sorted(set(found)) for name, found in costs.items()}
+    order = sorted(range(len(own)), key=lambda place: (data.results.costs(own[place].trial), own[place].error))
+    return {
+        "knee": next((row.number for row in data.front if "knee" in row.tags), None),
+        "run": shlex.quote(data.path),
+        "costs": [
+            {
+                "label": cost_label(name),
+                "option": f"--max-{name}",
+                "texts": [show_cost(name, value) for value in found],
+                "limits": [f"{value:g}ms" if name == "latency" else f"{math.ceil(value)}" for value in found],
+            }
+            for name, found in values.items()
+        ],
+        "trials": [
+            {
+                "number": own[place].number,
+                "error": own[place].error,
+                "text": show_percent(own[place].error),
+                "costs": [bisect_left(values[name], costs[name][place]) for name in names],
+            }
+            for place in order
+        ],
     }
 
 

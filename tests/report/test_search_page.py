@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,11 @@ from made_up_runs import (
 )
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select
 
 from pure_nas.analysis.statistics import ONE_SEED
+from pure_nas.errors import UsageError
+from pure_nas.findings.pick import Wish, measured_costs, pick
 from pure_nas.report.data import ReportData, report_data
 from pure_nas.report.pages import search_page as page
 from pure_nas.run.directory import RunDirectory
@@ -63,6 +67,38 @@ def test_error_axis_changes_its_scale(browser: Chrome, page_path: Path) -> None:
     assert browser.execute_script(kind) == "log"
     browser.find_element(By.CSS_SELECTOR, "button[data-scale=linear]").click()
     assert browser.execute_script(kind) == "linear"
+
+
+def test_a_network_is_chosen_as_the_command_chooses_it(
+    browser: Chrome, page_path: Path, run: RunDirectory, data: ReportData
+) -> None:
+    opened(browser, page_path)
+    answer = browser.find_element(By.CSS_SELECTOR, ".picked")
+    command = browser.find_element(By.ID, "pick-command")
+    sliders = browser.find_elements(By.CSS_SELECTOR, "form.pick input")
+    assert len(sliders) == len({*data.objectives[1:], "flops", "params"})
+    rule = Select(browser.find_element(By.CSS_SELECTOR, "form.pick select"))
+    set_to = (
+        "arguments[0].value = Math.round(arguments[1] * arguments[0].max);"
+        "arguments[0].dispatchEvent(new Event('input', { bubbles: true }))"
+    )
+    generator = random.Random(0)
+    for _ in range(12):
+        for slider in sliders:
+            browser.execute_script(set_to, slider, generator.choice([0.0, 0.3, 0.7, 1.0, 1.0]))
+        rule.select_by_index(generator.randrange(5))
+        words = shlex.split(command.text)
+        assert words[:3] == ["pure-nas", "pick", str(run.path)]
+        given = dict(zip(words[3::2], words[4::2], strict=True))
+        limits = {name: float(given[f"--max-{name}"]) for name in ("params", "flops") if f"--max-{name}" in given}
+        within = float(given["--within"].removesuffix("pt")) / 100 if "--within" in given else None
+        wish = Wish(limits=limits, within=within)
+        try:
+            expected = pick(run, wish, measured_costs("cpu"))
+        except UsageError:
+            assert answer.text == "No trial keeps these limits."
+        else:
+            assert answer.text.startswith(f"Trial {expected.trial.number}: error")
 
 
 def test_scheme_button_recolours_page_and_plots(browser: Chrome, page_path: Path) -> None:

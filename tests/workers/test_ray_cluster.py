@@ -89,7 +89,9 @@ def test_a_job_whose_worker_is_killed_goes_on_from_its_checkpoint(
     parts.directory.mkdir()
     fault.write_text("die 5")
     events = events_in(executor, parts)
-    assert [event for event in events if isinstance(event, Started)] == [Started(7, 0), Started(7, 2)]
+    first, second = (event for event in events if isinstance(event, Started))
+    assert first == Started(7, 0)
+    assert second.epoch in (1, 2)  # what a worker sent last may die with it
     (lost,) = [event for event in events if isinstance(event, WorkerLost)]
     assert lost.reason == "was killed or crashed (usually memory ran out)"
     assert replace(outcome_in(events), seconds=0) == replace(expected, seconds=0)

@@ -24,24 +24,26 @@ def doctor(
 ) -> None:
     with loading():
         from pure_nas.plans import doctor
-        from pure_nas.run.directory import RunDirectory
+        from pure_nas.run.listing import run_or_runs
 
-    opened = RunDirectory(run) if run.is_dir() else RunDirectory.open(run)
-    found = doctor.examine(opened)
-    backup = doctor.repair(opened, found) if repair else None
-    left = doctor.examine(opened) if backup else found
+    cases = [doctor.treat(each, mend=repair) for each in run_or_runs(run)]
+    several = cases[1:] != []
     if as_json:
-        print_json({**doctor.document_of(found, backup), "left": doctor.document_of(left, None)["findings"]})
+        documents = [case.document for case in cases]
+        print_json({"schema": documents[0]["schema"], "runs": documents} if several else documents[0])
     else:
-        _show(found, opened.path)
-        if backup:
-            stdout.print(f"Repaired. What was moved is in {backup}.", soft_wrap=True)
-        if repair and left:
-            stdout.print("Left:")
-            _show(left, opened.path)
-    if not repair and any(each.repairable for each in found):
+        for case in cases:
+            if several:
+                stdout.print(f"[bold]{case.run.path}[/bold]", soft_wrap=True)
+            _show(case.found, case.run.path)
+            if case.backup:
+                stdout.print(f"Repaired. What was moved is in {case.backup}.", soft_wrap=True)
+            if repair and case.left:
+                stdout.print("Left:")
+                _show(case.left, case.run.path)
+    if not repair and any(each.repairable for case in cases for each in case.found):
         stderr.print(f"pure-nas doctor {run} --repair mends what can be mended.", soft_wrap=True)
-    if any(each.harms for each in left):
+    if any(each.harms for case in cases for each in case.left):
         raise typer.Exit(1)
 
 

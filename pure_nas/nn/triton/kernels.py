@@ -23,6 +23,7 @@ import math
 import triton
 import triton.language as tl
 from triton.language.extra import libdevice
+from triton.language.target_info import is_cuda
 
 from pure_nas.nn.triton.tiles import load, of_channel, place, store, store_partials, zero_outside, zeros
 
@@ -40,8 +41,10 @@ def _log2(x):
     """Within 2e-7, which is a rounding of the numbers around one that it is taken of."""
     if INTERPRETED:
         return tl.log2(x)
-    else:
+    elif is_cuda():
         return libdevice.fast_log2f(x)
+    else:
+        return tl.log2(x)
 
 
 @triton.jit

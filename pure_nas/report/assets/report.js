@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const { plots, schemes, trials } = JSON.parse(document.getElementById("figures").textContent);
+  const { pick, plots, schemes, trials } = JSON.parse(document.getElementById("figures").textContent);
   const root = document.documentElement;
   const darkSystem = window.matchMedia("(prefers-color-scheme: dark)");
   const config = {
@@ -112,6 +112,46 @@
     choose("log");
   };
 
+  // The trial that `pure-nas pick` chooses, and its command.
+  const picked = (limits, within) => {
+    const kept = pick.trials.filter(({ costs }) => costs.every((cost, place) => cost <= limits[place]));
+    const limited = limits.some((limit, place) => limit < pick.costs[place].texts.length - 1);
+    if (!within && !limited) return kept.find(({ number }) => number === pick.knee);
+    const lowest = Math.min(...kept.map(({ error }) => error));
+    return kept.find(({ error }) => error <= lowest + within / 100 + 1e-12); // Cheap ones come first.
+  };
+
+  const linkPick = () => {
+    const form = document.querySelector("form.pick");
+    if (!form || !pick.trials.length) return;
+    const [answer, command] = [document.querySelector(".picked"), document.getElementById("pick-command")];
+    const sliders = [...form.querySelectorAll("input")];
+    const rule = form.querySelector("select");
+    const choose = () => {
+      const limits = sliders.map((slider) => Number(slider.value));
+      const words = ["pure-nas pick", pick.run];
+      pick.costs.forEach(({ option, texts, limits: values }, place) => {
+        const limited = limits[place] < texts.length - 1;
+        const text = limited ? texts[limits[place]] : "any";
+        sliders[place].parentElement.querySelector("output").textContent = text;
+        sliders[place].setAttribute("aria-valuetext", text);
+        if (limited) words.push(option, values[limits[place]]);
+      });
+      if (rule.value) words.push("--within", `${rule.value}pt`);
+      command.textContent = words.join(" ");
+      const found = picked(limits, Number(rule.value));
+      answer.textContent = found
+        ? `Trial ${found.number}: error ${found.text}, ` +
+          pick.costs.map(({ label, texts }, place) => `${texts[found.costs[place]]} ${label}`).join(", ")
+        : "No trial keeps these limits.";
+      return found;
+    };
+    form.addEventListener("input", () => mark(choose()?.number ?? null));
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.hidden = answer.hidden = false;
+    choose();
+  };
+
   // The chosen ticks of a logarithmic axis suit the whole plot; inside it Plotly finds finer ones.
   const linkZoom = () => {
     for (const [id, { layout }] of Object.entries(plots)) {
@@ -149,6 +189,7 @@
     linkPoints();
     linkScale();
     linkZoom();
+    linkPick();
     root.dataset.ready = "yes";
   });
 })();
