@@ -13,7 +13,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import NoReturn, ParamSpec
 
-import torch._dynamo  # noqa: F401 - the first optimizer of each process would
+import torch
+import torch._dynamo  # the first optimizer of each process would
 
 P = ParamSpec("P")
 
@@ -86,6 +87,8 @@ def _fork() -> int:
 
 
 def _do(work: Callable[[], object]) -> NoReturn:
+    # PyTorch makes a new pool of threads after a fork at the first call that needs one; several at once would fail.
+    torch.set_num_threads(torch.get_num_threads())
     try:
         work()
     except SystemExit as end:
