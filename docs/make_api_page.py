@@ -100,9 +100,11 @@ CHOICES = {
     "OptunaSampler": "plans.search.samplers",
     "Origin": "run.selection",
     "ParameterKind": "space.unit",
+    "Quantization": "export",
     "Payment": "analysis.course",
     "SamplerChoice": "plans.search.samplers",
     "Split": "run.images",
+    "Tracker": "tracking",
     "TrialState": "run.schema",
 }
 """The modules of what signatures name that is one of a few strings."""

@@ -49,7 +49,7 @@ def reduced(line: str) -> list[str]:
     assert words[:3] == ["uv", "run", "pure-nas"]
     arguments = words[3:]
     for option, value in (("--trials", "4"), ("--epochs", "1"), ("--seeds", "1")):
-        if option in arguments:
+        if option in arguments and arguments[arguments.index(option) + 1].isdecimal():
             arguments[arguments.index(option) + 1] = value
     if arguments[0] == "race":
         place = arguments.index("--time")
@@ -105,7 +105,8 @@ def test_every_command_and_all_python_code_runs_in_order(names: tuple[str, ...],
             in_a_process("-c", body)
             continue
         for line in commands_in(body):
-            if FIRST.endswith(line) or "--workers" in line:
+            # Tracing a network changes a process for good.
+            if FIRST.endswith(line) or "--workers" in line or "--format" in line:
                 in_a_process("-m", "pure_nas_cli.main", *reduced(line))
             else:
                 give(line, folder)

@@ -20,7 +20,7 @@ from rich.text import Text
 _LEAST_COLUMNS = 60  # what a front of one cost takes
 _REPLACED = "pure-nas-replaced"
 _PLAIN = {  # what stands for characters that an encoding lacks
-    **dict(zip("×⊗ℓ⊕★·–−…±→", ["x", "#", "l", "o", ">", ".", "-", "-", "...", "+-", "->"], strict=True)),
+    **dict(zip("×⊗⊙ℓ⊕★·–−…±→", ["x", "#", "@", "l", "o", ">", ".", "-", "-", "...", "+-", "->"], strict=True)),
     **dict.fromkeys("─━╴╶╸╺", "-"),
     **dict.fromkeys("│┃", "|"),
 }

@@ -72,7 +72,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 NAMES = (
-    *("search", "report", "pick", "export", "retrain", "race", "experiment", "evaluate", "train", "describe", "doctor"),
+    *(
+        "search",
+        "report",
+        "pick",
+        "export",
+        "predict",
+        "retrain",
+        "race",
+        "experiment",
+        "evaluate",
+        "train",
+        "describe",
+        "doctor",
+    ),
     *("spaces", "datasets"),
 )
 """Of the commands, in the order of the help; each is the function of its module."""

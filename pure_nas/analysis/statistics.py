@@ -104,6 +104,15 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
     return mean - reach, mean + reach
 
 
+def wilson_interval(hits: int, count: int) -> tuple[float, float]:
+    """95 % interval of a share of which `hits` of `count` were seen (Wilson)."""
+    # It takes half a second to import, which a worker that only counts would pay too.
+    from scipy import stats
+
+    found = stats.binomtest(hits, count).proportion_ci(CONFIDENCE, method="wilson")
+    return float(found.low), float(found.high)
+
+
 def accuracy_interval(accuracies: Sequence[float]) -> tuple[float, float] | None:
     """`mean_interval`, cut off at 0 and 1; None where all are the same, which says nothing of their spread."""
     found = mean_interval(accuracies)

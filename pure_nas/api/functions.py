@@ -34,6 +34,7 @@ from pure_nas.run.search_results import TrialRecord
 from pure_nas.run.trained import Trained, find_trained, images_for
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
+from pure_nas.tracking import Tracker, require_trackers, tracked
 from pure_nas.validation import checked
 from pure_nas.workers.executor import AnyExecution, execution_of
 from pure_nas.workers.resources import Workers
@@ -70,6 +71,7 @@ def search(
     image_size: ImageSize | None = None,
     skip_corrupt: bool = False,
     restore_weights: bool = False,
+    log: Sequence[Tracker] = (),
     on_trial: Callable[[TrialRecord], None] | None = None,
 ) -> Run:
     """Search for the networks with the best accuracy for their cost, as `pure-nas search` does.
@@ -110,6 +112,7 @@ def search(
         image_size: scale images to this height and width, pixels (default: their own size).
         skip_corrupt: skip images that cannot be decoded instead of stopping.
         restore_weights: retrain every completed trial whose weights are missing, not only those on the front.
+        log: where trainings are told to besides: "tensorboard", "mlflow", "wandb", "trackio".
         on_trial: called with every trial that ends.
 
     Raises:
@@ -122,6 +125,7 @@ def search(
         >>> len(run.trials), run.path.name
         (2, 'short')
     """
+    require_trackers(log)
     with process_kept(device):
         settings = settings_for(
             dataset,
@@ -152,8 +156,11 @@ def search(
             skip_corrupt=skip_corrupt,
         )
         folder = expanded(os.fspath(out))
-        with searching.opened(searching.prepare(settings), folder, restore_weights=restore_weights) as found:
-            found.driver.go(found.plan, Quiet(on_trial))
+        with (
+            searching.opened(searching.prepare(settings), folder, restore_weights=restore_weights) as found,
+            tracked(Quiet(on_trial), log, found.driver.run) as listener,
+        ):
+            found.driver.go(found.plan, listener)
     return Run(folder / settings.study)
 
 

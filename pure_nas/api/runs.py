@@ -15,7 +15,7 @@ import optuna
 from pure_nas.data.sources.own import AnyDataset, dataset_name
 from pure_nas.devices import AnyDevice, resolve_device
 from pure_nas.errors import PureNasError
-from pure_nas.export import ExportFormat, export_trained
+from pure_nas.export import ExportFormat, Quantization, export_trained
 from pure_nas.findings.experiment_results import ExperimentResults, load_experiment_results
 from pure_nas.findings.findings import findings_of
 from pure_nas.findings.pick import Pick, Wish, measured_costs, pick
@@ -158,27 +158,40 @@ class Run:
         output: AnyPath | None = None,
         *,
         format: ExportFormat = "python",  # noqa: A002 - the word of the command line
+        quantize: Quantization | None = None,
+        fold_norms: bool = False,
         origin: Origin = "auto",
         seed: int | None = None,
         overwrite: bool = False,
     ) -> list[Path]:
         """Export a network as files that work without pure-nas; returns their paths.
 
+        What can run is loaded again and compared with the network on its validation images first: receipt.json says
+        how alike they are, how accurate and how fast.
+
         Args:
             which, origin, seed: as in `load`.
             output: where to write (default: export/TRIAL in the run's folder).
-            format: "python" (a .py file with weights), "safetensors" (weights and architecture.json) or "json" (that).
+            format: "python" (a .py file with weights), "onnx", "pt2" (torch.export), "timm" (a file that registers it),
+                "hf" (a folder for the Hugging Face Hub), "safetensors" (weights, architecture.json) or "json" (that).
+            quantize: "int8", of ONNX: weights and activations of 8 bits, by the most accurate of several methods.
+            fold_norms: fold norms into the layers before them, of "onnx" and "pt2".
             overwrite: replace files that differ.
 
         Raises:
+            UsageError: options that do not go together.
             RunError: the weights are missing or damaged, or a file that differs is in the way.
+            PureNasError: a package is missing, or what was exported computes something else.
 
         Example:
             >>> [path.name for path in run.export("smallest", "my_network")]
-            ['network.py', 'weights.safetensors', 'architecture.json']
+            ['network.py', 'weights.safetensors', 'architecture.json', 'receipt.json']
         """
         chosen = choose_trained(self.path, str(which), origin=origin, seed=seed)
-        return export_trained(chosen, path_of(output), format=format, overwrite=overwrite)
+        found = export_trained(
+            chosen, path_of(output), format=format, quantize=quantize, fold_norms=fold_norms, overwrite=overwrite
+        )
+        return found.files
 
     @checked
     def retrain(
@@ -285,7 +298,7 @@ class TrainedNetwork:
         overwrite: bool = False,
     ) -> list[Path]:
         """Export the network as files that work without pure-nas, as `Run.export` does."""
-        return export_trained(choose_trained(self.path), path_of(output), format=format, overwrite=overwrite)
+        return export_trained(choose_trained(self.path), path_of(output), format=format, overwrite=overwrite).files
 
 
 @checked

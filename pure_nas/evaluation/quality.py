@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pure_nas.analysis.statistics import CONFIDENCE
+from pure_nas.analysis.statistics import wilson_interval
 from pure_nas.errors import UsageError
 
 BINS = 15  # of confidence, of equal width
@@ -47,11 +47,7 @@ class Accuracy:
         """Wilson's 95 % interval of the accuracy; for several seeds the lowest and the highest accuracy."""
         if self.accuracies:
             return min(self.accuracies), max(self.accuracies)
-        # scipy.stats takes half a second to import, which a worker that only counts would pay too.
-        from scipy import stats
-
-        found = stats.binomtest(self.hits, self.images).proportion_ci(CONFIDENCE, method="wilson")
-        return float(found.low), float(found.high)
+        return wilson_interval(self.hits, self.images)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import builtins
+import importlib
+import importlib.util
 import inspect
 import math
 import symtable
+import sys
 import textwrap
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from torch import nn
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import preprocessing
 from pure_nas.errors import PureNasError, UsageError
 from pure_nas.nn.network import resolved
 from pure_nas.nn.plain import blocks
+from pure_nas.process_state import global_random_state
 from pure_nas.quantities import counted
 from pure_nas.run.directory import WEIGHTS_FILE
 from pure_nas.space.architecture import Architecture, Block
@@ -46,7 +54,7 @@ class About:
     stored_size: int | None = None  # what these are scaled to; the network is shown the middle (default: all of it)
 
 
-def python_source(architecture: Architecture, about: About = About()) -> str:
+def python_source(architecture: Architecture, about: About = About(), weights_file: str = WEIGHTS_FILE) -> str:
     """One Python file that defines the network of `architecture` with nothing but PyTorch.
 
     Its class `Network` has the state-dict keys of pure-nas's `Network`; its function `load` reads the safetensors
@@ -58,15 +66,12 @@ def python_source(architecture: Architecture, about: About = About()) -> str:
     decoded = about.decoded_size or stored
     decoding = [each for each in _DECODING if each is not preprocessing.scaled or decoded != stored]
     named = (("MEAN", about.mean, float), ("STD", about.std, float), ("CLASSES", about.classes, str))
-    in_words = _in_words(architecture)
-    texts = [_clean(about.title) or in_words, *filter(None, map(_clean, about.notes))]
+    words = in_words(architecture)
+    texts = [_clean(about.title) or words, *filter(None, map(_clean, about.notes))]
     paragraphs = "\n\n".join(textwrap.fill(text, 110, break_long_words=False) for text in texts)
-    environment = Environment(
-        loader=PackageLoader("pure_nas.export"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("network.py.jinja").render(
+    return template("network.py.jinja").render(
         paragraphs=" " + paragraphs if paragraphs.startswith('"') else paragraphs,
-        in_words=in_words,
+        in_words=words,
         parameters=cost_of(architecture).params,
         network=architecture,
         size=architecture.image_size,
@@ -79,12 +84,52 @@ def python_source(architecture: Architecture, about: About = About()) -> str:
         decoding=function_sources(decoding),
         decoded_size=decoded,
         stored_size=stored,
-        weights_file=WEIGHTS_FILE,
+        weights_file=weights_file,
         block_call=_block_call,
         laid_out=laid_out,
         assigned_tuple=assigned_tuple,
         names_used=names_used,
     )
+
+
+def template(name: str) -> Template:
+    """One of the templates of exported files."""
+    environment = Environment(
+        loader=PackageLoader("pure_nas.export"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(name)
+
+
+@contextmanager
+def imported_beside(folder: Path, name: str) -> Iterator[ModuleType]:
+    """A module of a folder, which may import others of it; modules of such names that were imported before stay."""
+    names = [path.stem for path in folder.glob("*.py")]
+    before = {each: sys.modules.pop(each) for each in names if each in sys.modules}
+    sys.path.insert(0, str(folder))
+    try:
+        yield importlib.import_module(Path(name).stem)
+    finally:
+        sys.path.remove(str(folder))
+        for each in names:
+            sys.modules.pop(each, None)
+        sys.modules.update(before)
+
+
+def imported_network(file: Path, weights_file: str = WEIGHTS_FILE) -> tuple[ModuleType, nn.Module]:
+    """An exported file as a module, and the network that it loads."""
+    spec = importlib.util.spec_from_file_location("exported_network", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with global_random_state(0):  # from which its layers draw before weights are loaded
+        network = module.load(weights_file)
+    assert isinstance(network, nn.Module)
+    return module, network
 
 
 def _check(architecture: Architecture, about: About) -> None:
@@ -106,7 +151,8 @@ def _clean(text: str) -> str:
     return " ".join(printable.split()).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
 
 
-def _in_words(architecture: Architecture) -> str:
+def in_words(architecture: Architecture) -> str:
+    """A network in a sentence."""
     names = [name for stage in architecture.units for name in stage]
     counts = ", ".join(f"{names.count(name)} {name}" for name in sorted(architecture.unit_set))
     count = counted(len(names), "bottleneck block" if architecture.bottleneck else "residual block")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pure_nas.analysis.statistics import wilson_interval
 from pure_nas.run.search_results import Results, TrialRecord
 
 
@@ -64,7 +65,7 @@ def early_stopping_of(results: Results) -> EarlyStopping | None:
         stopped=len(stopped),
         audited=len(audited),
         wrong=wrong,
-        interval=_interval(wrong, len(audited)),
+        interval=wilson_interval(wrong, len(audited)) if audited else None,
         epochs_saved=sum(epochs for epochs, _ in saved) / sum(epochs for epochs, _ in whole),
         flops_saved=_cost(saved) / _cost(whole) if _cost(whole) else 0.0,
     )
@@ -112,12 +113,3 @@ def _tau(complete: Sequence[TrialRecord], epoch: int) -> float | None:
     if min(len(set(values)) for values in zip(*pairs, strict=True)) < 2 if pairs else True:
         return None
     return float(kendalltau(*zip(*pairs, strict=True)).statistic)
-
-
-def _interval(wrong: int, audited: int) -> tuple[float, float] | None:
-    from scipy.stats import binomtest
-
-    if not audited:
-        return None
-    low, high = binomtest(wrong, audited).proportion_ci(method="wilson")
-    return float(low), float(high)

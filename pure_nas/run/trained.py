@@ -15,7 +15,7 @@ from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.evaluation.views import Views
 from pure_nas.nn.network import Network
 from pure_nas.paths import expanded
-from pure_nas.quantities import counted, show_percent
+from pure_nas.quantities import counted, show_percent, some_of
 from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE, RunImages, WantedImages
 from pure_nas.run.retrained import Row, load_retraining, retrained_folder
@@ -41,6 +41,23 @@ class Trained:
     notes: tuple[str, ...] = ()  # of an export: which weights these are, and how well the network does with them
     directory: Path = Path()  # where exports go by default
     way_out: str = ""  # what to do if the weights are missing
+
+    @property
+    def images_in_words(self) -> str:
+        """The images that it was trained on; empty where nothing says which."""
+        if self.images is None:
+            return ""
+        facts, some = self.images.facts, 20
+        classes = [str(each) for each in facts.get("classes") or ()]
+        count = f"{facts['train']:,} training images of " if isinstance(facts.get("train"), int) else ""
+        named = some_of(classes, some)
+        return f"{self.images.name}: {count}{counted(len(classes), 'class', 'classes')} ({named})."
+
+    @property
+    def recipe_json(self) -> str:
+        """How it was trained; empty where no file next to its weights says."""
+        training = TrialDirectory(self.weights[0].parent, 0)
+        return training.candidate().recipe.to_json() if training.has_candidate else ""
 
     def load_all(self) -> list[Network]:
         """The network, or that of each seed, on the CPU and in evaluation mode."""

@@ -227,7 +227,27 @@ PLAIN_CONV = replace(
     reads=frozenset({*RELUS}),
 )
 
-BUILT_IN: Mapping[str, Unit] = {unit.name: unit for unit in (CONV, PRODUCT, PRODUCT_COMPLEX, LOG_CONV, PLAIN_CONV)}
+
+def _hadamard_cost(place: UnitPlace) -> UnitCost:
+    return UnitCost(params=2 * place.weights, macs=2 * place.macs, elementwise=place.out_elements)
+
+
+HADAMARD = Unit(
+    name="hadamard",
+    title="product of two convolutions",
+    sign="⊙",
+    multiplies=True,
+    summary="the product of two 3x3 convolutions in a PURe block (no activations unless asked for)",
+    implementation="pure_nas.nn.plain.units:Hadamard",
+    arguments=_arguments,
+    cost=_hadamard_cost,
+    reads=frozenset({*RELUS}),
+    parameter_kinds={"weight": "conv"},
+    source="pure_nas.nn.plain.units:Hadamard",
+)
+
+_SHIPPED = (CONV, PRODUCT, PRODUCT_COMPLEX, LOG_CONV, PLAIN_CONV, HADAMARD)
+BUILT_IN: Mapping[str, Unit] = {unit.name: unit for unit in _SHIPPED}
 UNITS = Registry("pure_nas.units", Unit, BUILT_IN)
 
 

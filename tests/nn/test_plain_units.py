@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pure_nas.nn.plain.units import ComplexConvPU, ConvPU, LogConv
+from pure_nas.nn.plain.units import ComplexConvPU, ConvPU, Hadamard, LogConv
 
 EXTREMES = [0.0, -0.0, 1e-45, -1e-45, 1e-7, math.log(2), 1.0, -1.0, 1e30, -1e30, 3e38, -3e38, 3.4028234663852886e38]
 
@@ -188,3 +188,14 @@ def test_a_generator_decides_the_weights_and_settings_are_shown(kind: MakesUnit,
         unit.reset_parameters(generator=torch.Generator().manual_seed(5))
     assert torch.equal(first.weight, second.weight)
     assert repr(first) == f"{kind.__name__}(2, 3, kernel_size=3, stride=1, padding=1{settings_shown})"
+
+
+def test_a_product_of_convolutions_is_one() -> None:
+    unit = Hadamard(3, 5, stride=2).double()
+    x = torch.randn(2, 3, 9, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    first, second = unit.weight.chunk(2)
+    torch.testing.assert_close(unit(x), F.conv2d(x, first, None, 2, 1) * F.conv2d(x, second, None, 2, 1))
+    assert torch.autograd.gradcheck(unit, x[:1, :, :5, :5].clone().requires_grad_())
+    with torch.no_grad():
+        wide = Hadamard(64, 64)(torch.randn(8, 64, 16, 16, generator=torch.Generator().manual_seed(1)))
+    assert 0.8 < float(wide.std()) < 1.2  # as the inputs

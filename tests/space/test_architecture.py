@@ -157,7 +157,7 @@ def test_twin_has_the_other_unit_in_every_block() -> None:
         ('{"units": []}', "units: .*at least 1"),
         (
             '{"units": [["cnv"]]}',
-            r'units: There is no unit "cnv"; did you mean "conv"\? \(known: conv, log-conv, plain-',
+            r'units: There is no unit "cnv"; did you mean "conv"\? \(known: conv, hadamard, log-conv, plain-',
         ),
         ('{"schema": 2, "units": [["conv"]]}', "schema: must be 1, got 2"),
         ('{"units": [[]]}', "units.0: .*at least 1"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from pure_nas.errors import UsageError
+from pure_nas.errors import UsageError, nearest
 from pure_nas.quantities import (
     counted,
     milliseconds_of,
@@ -40,14 +40,28 @@ from pure_nas_cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pure_nas.plans.budget import Budget
     from pure_nas.plans.search.samplers import ChosenSampler
     from pure_nas.plans.search.session import Prepared
     from pure_nas.run.warm_start import WarmStart
+    from pure_nas.tracking import Tracker
     from pure_nas.workers import Executor
     from pure_nas.workers.resources import WorkerPlan
 
 _LONG_SECONDS = 3600.0
+
+
+_TRACKERS = ("tensorboard", "mlflow", "wandb", "trackio")
+
+
+def _trackers_of(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(","))
+    for name in names:
+        if name not in _TRACKERS:
+            raise ValueError(f'"{name}" keeps no log of trainings; {nearest(name, _TRACKERS)}')
+    return names
 
 
 def search(
@@ -85,6 +99,7 @@ def search(
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
     restore_weights: Annotated[bool, option("search.restore_weights", "--restore-weights")] = False,
+    log: Annotated[Any, option("search.log", parser=_trackers_of)] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -96,6 +111,7 @@ def search(
         import pure_nas_cli.progress  # noqa: F401 - what shows the plan
         from pure_nas.plans.search.session import prepare
         from pure_nas.plans.search.settings import settings_for
+        from pure_nas.tracking import require_trackers
         from pure_nas.workers.executor import Execution
 
     settings = settings_for(
@@ -132,11 +148,13 @@ def search(
         image_size=image_size,
         skip_corrupt=skip_corrupt,
     )
+    trackers = log or ()
+    require_trackers(trackers)
     prepared = prepare(settings)
     if dry_run:
         _plan_only(prepared, as_json=as_json)
     else:
-        raise typer.Exit(_search(prepared, out, as_json=as_json, restore_weights=restore_weights))
+        raise typer.Exit(_search(prepared, out, trackers, as_json=as_json, restore_weights=restore_weights))
 
 
 def _plan_only(prepared: Prepared, *, as_json: bool) -> None:
@@ -174,13 +192,14 @@ def _plan_only(prepared: Prepared, *, as_json: bool) -> None:
     print_json(document)
 
 
-def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bool) -> int:
+def _search(prepared: Prepared, out: Path, trackers: Sequence[Tracker], *, as_json: bool, restore_weights: bool) -> int:
     with loading():
         import optuna
 
         from pure_nas.plans.search.session import opened
         from pure_nas.report.data import report_data
         from pure_nas.report.notes import notes
+        from pure_nas.tracking import tracked
         from pure_nas_cli.progress import Progress, TrialTable
         from pure_nas_cli.run_summary import print_front, print_next_steps, report_after, weights_of
 
@@ -200,8 +219,11 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
             trials, confirmed = plan.total, plan.confirmations.done
             title = f"{settings.study}: {prepared.dataset.name} on {prepared.place}"
             table = TrialTable(stderr, title, trials, plan.results.trials, settings.objectives, confirmed)
-            with table if is_live(stderr) else Progress(stderr, trials, plan.done) as progress:
-                stopped = search.driver.go(plan, progress)
+            with (
+                table if is_live(stderr) else Progress(stderr, trials, plan.done) as progress,
+                tracked(progress, trackers, search.driver.run) as listener,
+            ):
+                stopped = search.driver.go(plan, listener)
             if settings.time_seconds is not None and not search.left and not plan.results.trials:
                 raise UsageError(
                     f"Nothing fits into --time {show_seconds(settings.time_seconds)}: it was used up before a trial "

@@ -208,3 +208,44 @@ class ComplexConvPU(nn.Module):
             f"{in_channels}, {out_channels}, kernel_size={kernel_size}, stride={self.stride}, "
             f"padding={self.padding}, exponent_cap={self.exponent_cap}, softening={self.softening}"
         )
+
+
+class Hadamard(nn.Module):
+    """The product of two convolutions of the same input, as activation-free networks multiply.
+
+    y = conv(x, V) * conv(x, W): a quadratic form of each window, where a product unit has powers. Signs count, and no
+    input needs a floor. Both are computed as one convolution of twice the channels, V first. Where its weights are of
+    half precision it computes in float32, and its result has the dtype of its input.
+
+    Shape:
+        (N, in_channels, H, W) -> (N, out_channels, H', W'), as in `torch.nn.Conv2d`.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1, padding: int = 1
+    ) -> None:
+        super().__init__()
+        self.stride = stride
+        self.padding = padding
+        self.weight = nn.Parameter(torch.empty(2 * out_channels, in_channels, kernel_size, kernel_size))
+        self.reset_parameters()
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Kaiming normal without a ReLU: of inputs with variance 1, both factors and their product have variance 1."""
+        nn.init.kaiming_normal_(self.weight, nonlinearity="linear", generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            given, half = x.dtype, self.weight.dtype in (torch.float16, torch.bfloat16)
+            x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+            weight = self.weight.float() if half else self.weight
+            first, second = F.conv2d(x, weight, None, self.stride, self.padding).chunk(2, 1)
+            y = first * second
+            if half:
+                largest = torch.finfo(given).max / 16  # the norm and the skip behind it stay finite
+                return y.clamp(-largest, largest).to(given)
+            return y
+
+    def extra_repr(self) -> str:
+        both, in_channels, kernel_size, _ = self.weight.shape
+        return f"{in_channels}, {both // 2}, kernel_size={kernel_size}, stride={self.stride}, padding={self.padding}"

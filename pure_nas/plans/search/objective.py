@@ -25,7 +25,7 @@ from pure_nas.plans.search.settings import (
     objective_values,
     settings_for,
 )
-from pure_nas.plans.search.study import constrain
+from pure_nas.plans.search.study import attributes_of, constrain
 from pure_nas.process_state import usual_defaults
 from pure_nas.run.directory import TrialDirectory
 from pure_nas.run.schema import Count
@@ -123,8 +123,8 @@ class Objective:
         settings = self._prepared.settings
         self._check(trial)
         candidate = self._suggested(trial)
-        trial.set_user_attr("architecture", candidate.architecture.to_json())
-        trial.set_user_attr("recipe", candidate.recipe.to_json())
+        for key, value in attributes_of(candidate).items():
+            trial.set_user_attr(key, value)
         with usual_defaults():
             constraints = settings.limits.constraints(candidate.architecture, self._prepared.latency)
             constrain(trial, constraints)
@@ -135,8 +135,6 @@ class Objective:
         if outcome.state != "complete":
             constrain(trial, {outcome.state: 1.0})
             raise optuna.TrialPruned(outcome.reason)
-        for name in ("params", "flops"):
-            trial.set_user_attr(name, outcome.cost[name])
         return objective_values(settings.objectives, outcome.metrics, outcome.cost)
 
     def _check(self, trial: AnyTrial) -> None:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 import optuna
 from optuna.exceptions import StorageInternalError
@@ -14,6 +15,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FixedTrial, FrozenTrial, Trial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
+from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
 from pure_nas.plans.search.samplers import SamplerName, make_sampler
 from pure_nas.plans.search.storage import REBUILD, fault_of
@@ -89,15 +91,22 @@ class SearchStudy:
         self._memory.sampler = make_sampler(self.sampler, self.seed, number, self.given)
         trial = self._memory.ask()
         candidate = self.space.suggest(trial)
+        for key, value in attributes_of(candidate).items():
+            trial.set_user_attr(key, value)
         self._store(number)
         return Asked(number, candidate)
 
     def begin(self, candidate: Candidate, baseline: str = "") -> Asked:
         """Begin a trial with a given candidate; what of it lies in the space teaches the sampler."""
         number = self.begun
-        located, labels = self.space.parameters_of(candidate), {BASELINE_KEY: baseline} if baseline else {}
-        params, distributions = dict(located.params), dict(located.distributions)
-        trial = create_trial(state=TrialState.RUNNING, params=params, distributions=distributions, user_attrs=labels)
+        located, attributes = self.space.parameters_of(candidate), attributes_of(candidate)
+        attributes |= {BASELINE_KEY: baseline} if baseline else {}
+        trial = create_trial(
+            state=TrialState.RUNNING,
+            params=dict(located.params),
+            distributions=dict(located.distributions),
+            user_attrs=attributes,
+        )
         self._memory.add_trial(trial)
         self._store(number)
         return Asked(number, candidate, baseline)
@@ -124,7 +133,10 @@ class SearchStudy:
             state, values = TrialState.PRUNED, []
             constraints = {key: value for key, value in constraints.items() if value > 0} or {record.state: 1.0}
         with _explained(self.name):
-            constrain(Trial(self._stored, self.trials[record.number]._trial_id), constraints)
+            trial = Trial(self._stored, self.trials[record.number]._trial_id)
+            constrain(trial, constraints)
+            trial.set_user_attr("state", record.state)
+            trial.set_user_attr("seconds", record.seconds)
             self._stored.tell(record.number, values or None, state=state)
 
     def _learn(self, trials: Sequence[FrozenTrial]) -> None:
@@ -145,6 +157,20 @@ class SearchStudy:
                 "one search may use a study.",
                 hint=REBUILD,
             )
+
+
+def attributes_of(candidate: Candidate) -> dict[str, Any]:
+    """What dashboards and data frames show of a trial besides its parameters."""
+    architecture = candidate.architecture
+    cost = cost_of(architecture)
+    return {
+        "params": cost.params,
+        "flops": cost.flops,
+        "depth": architecture.depth,
+        "placement": " | ".join(" ".join(stage) for stage in architecture.units),
+        "architecture": architecture.to_json(),
+        "recipe": candidate.recipe.to_json(),
+    }
 
 
 def _as_begun(trial: FrozenTrial) -> FrozenTrial:

@@ -36,7 +36,7 @@ _LOG_SPAN = 6.0  # from how many times the smallest value as the largest an axis
 _WIDTH = 6.4  # of figures, inches
 _WIDEST, _WIDER = 9.0, 3.0
 """How much thicker than usual a line is drawn at most, so that those above it leave its edges free, and its steps."""
-_ROLES = ("conv", "product", "hybrid", "other-1", "other-2", "other-3")
+_ROLES = ("conv", "product", "hybrid", "other-1", "other-2", "other-3", "other-4")
 _PALEST = 0.35
 _LONGEST_END = 8  # characters that have room at the end of a line
 Styles = Mapping[str, NetworkStyle]
