@@ -77,7 +77,7 @@ def logits_in(form: str, architecture: Architecture, folder: Path, images: np.nd
     return program_predict(folder / "network.pt2")(images)
 
 
-@pytest.mark.parametrize("count", [4, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [4, pytest.param(100, marks=pytest.mark.long)])
 @in_a_fork
 def test_random_architectures_of_all_units_give_equal_logits_in_every_format(tmp_path: Path, count: int) -> None:
     @settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
