@@ -82,6 +82,9 @@ class Race:
         prices = self.prices()
         if any(map(math.isnan, prices)):
             return "No answer: a search found no network that is better than guessing. Give each search more."
+        same = all(ours.course.volume == other.course.volume for ours, other in self.pairs)
+        if same and all(each == 1 for each in self.prices("epochs")):
+            return "No answer: both searches trained the same networks. Give each search more trials or time."
         low, high = min(prices), max(prices)
         answer, more = "may or may not pay", " More seeds or a longer time would tell."
         if high < 1 or low > 1:

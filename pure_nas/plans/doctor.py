@@ -21,6 +21,7 @@ from pure_nas.files import TEMPORARY, decoded, read_json, write_whole
 from pure_nas.plans.experiment.file import ExperimentFile
 from pure_nas.plans.experiment.grid import EXPERIMENT_FILE
 from pure_nas.plans.search.baselines import baselines
+from pure_nas.plans.search.confirmations import ORDER_FILE
 from pure_nas.plans.search.forecasts import space_of
 from pure_nas.plans.search.storage import close_storage, open_storage
 from pure_nas.plans.search.study import BASELINE_KEY
@@ -29,9 +30,9 @@ from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.environment import installed_version
 from pure_nas.run.hits import read_hits
 from pure_nas.run.retrained import RETRAIN_FILE, load_retraining, retrained_folder
-from pure_nas.run.schema import SCHEMA, Environment, Evaluation, State
+from pure_nas.run.schema import SCHEMA, ConfirmationOrder, Environment, Evaluation, State
 from pure_nas.run.search_results import load_results, objectives_of, read_trial
-from pure_nas.run.seeds import seed_folder, seeds_begun
+from pure_nas.run.seeds import SEEDS_FOLDER, seed_folder, seeds_begun
 from pure_nas.run.warm_start import WarmStart
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
@@ -168,7 +169,7 @@ def _of_search(run: RunDirectory, settings: dict[str, Any]) -> Iterator[Finding]
     except PureNasError as error:
         space = None
         yield Finding(run.settings_path, error.message, "install what it needs", harms=False)
-    if space is not None and run.warm_start_path.exists():
+    if space is not None and (settings.get("warm_start") or run.warm_start_path.exists()):
         yield from _read(run.warm_start_path, lambda: WarmStart.read(run, space), _BY_HAND)
     numbers = [trial.number for trial in run.trials()]
     for number in range(max([-1, *numbers, len(stored) - 1 if faults == [] else -1]) + 1):
@@ -180,7 +181,17 @@ def _of_search(run: RunDirectory, settings: dict[str, Any]) -> Iterator[Finding]
         path = run.path / "state.json"
         remedy = "moved into a backup; the time that was used is read from the log"
         yield from _read(path, lambda: read_json(path, State), remedy, [path])
+    yield from _order_of_confirmations(run)
     yield from _lost_weights(run)
+
+
+def _order_of_confirmations(run: RunDirectory) -> Iterator[Finding]:
+    """Without it, it is not known which further seeds came first."""
+    seeds = [trial.path / SEEDS_FOLDER for trial in run.trials() if seeds_begun(trial)]
+    path = run.path / ORDER_FILE
+    if seeds or path.exists():
+        remedy = "moved into a backup with the further seeds; the same search command trains them again"
+        yield from _read(path, lambda: read_json(path, ConfirmationOrder), remedy, [path, *seeds])
 
 
 def _stored_trials(run: RunDirectory, settings: dict[str, Any]) -> tuple[list[FrozenTrial], list[Finding]]:
@@ -429,6 +440,9 @@ def _log(run: RunDirectory) -> Iterator[Finding]:
     if run.log_path.is_dir():
         fault = f"{run.log_path} is a folder."
         yield Finding(run.log_path, fault, "moved into a backup; a new log begins", moves=(run.log_path,))
+    elif not _events(run):
+        fault = f"{run.log_path} is missing or empty: the time of earlier sessions may be underestimated."
+        yield Finding(run.log_path, fault, "nothing: the next session begins it", harms=False)
     damaged = sum(event is None for event in _events(run))
     if damaged:
         lines = counted(damaged, "damaged line")

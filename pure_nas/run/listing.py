@@ -134,9 +134,11 @@ def remove(run: RunDirectory) -> None:
     """Remove a run with all that it has found.
 
     Raises:
-        RunError: it is in use, or something of it cannot be removed.
+        RunError: it is in use, holds another run, or something of it cannot be removed.
     """
     _require_idle(run)
+    if inside := next((each.parent for each in run.path.rglob("run.toml") if each.parent != run.path), None):
+        raise RunError(f"{run.path} holds another run, {inside}.", hint="Move that away first: pure-nas runs move.")
     try:
         shutil.rmtree(run.path)
     except OSError as error:
@@ -147,7 +149,7 @@ def move(run: RunDirectory, target: Path) -> Path:
     """Move a run to a new name, or into a folder that exists; returns where it is.
 
     Raises:
-        UsageError: there is something.
+        UsageError: there is something, or it would be inside of another run.
         RunError: it is in use, or cannot be moved.
     """
     _require_idle(run)
@@ -156,6 +158,8 @@ def move(run: RunDirectory, target: Path) -> Path:
         raise UsageError(f"{place} exists.", hint="Choose another name.")
     if place.resolve().is_relative_to(run.path.resolve()):
         raise UsageError(f"{run.path} cannot be moved into itself.")
+    if above := next((each for each in place.resolve().parents if RunDirectory(each).exists), None):
+        raise UsageError(f"{place} would be inside of the run {above}.", hint="Choose a folder that is no run.")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         try:

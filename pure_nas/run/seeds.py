@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pure_nas.run.directory import TrialDirectory
 
-_FOLDER = "seeds"
+SEEDS_FOLDER = "seeds"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +23,12 @@ class Seed:
 def seed_folder(trial: TrialDirectory, seed: int) -> TrialDirectory:
     """Where a trial is trained with a further seed."""
     hint = "Restore a good copy, or remove this folder and run the search command again: it is trained again."
-    return TrialDirectory(trial.path / _FOLDER / str(seed), trial.number, damaged_hint=hint)
+    return TrialDirectory(trial.path / SEEDS_FOLDER / str(seed), trial.number, damaged_hint=hint)
 
 
 def seeds_begun(trial: TrialDirectory) -> list[int]:
     """The further seeds that a trial has a folder of."""
-    folder = trial.path / _FOLDER
+    folder = trial.path / SEEDS_FOLDER
     names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
     return sorted(int(name) for name in names if name.isdecimal())
 

@@ -19,6 +19,8 @@ from pure_nas.run.directory import RunDirectory
 from pure_nas.run.search_results import load_results
 
 MOST = 6
+MISSING = b"nothing at all"
+"""Stands for no file."""
 TRIAL = ("result.json", "architecture.json", "recipe.json", "metrics.jsonl", "weights.safetensors", "hits.json")
 TRAINING = ("result.json", "architecture.json", "metrics.jsonl", "weights.safetensors")
 
@@ -42,7 +44,7 @@ def put(path: Path, content: bytes | None) -> None:
     path.unlink()
     if content is None:
         path.mkdir()
-    else:
+    elif content != MISSING:
         path.write_bytes(content)
 
 
@@ -56,7 +58,7 @@ def test_nothing_is_wrong_with_a_sound_run(sound: Study) -> None:
 def test_whatever_happened_to_a_file_is_mended(sound: Study, tmp_path: Path, name: str) -> None:
     found_any = 0
     good = sound.run / name
-    for place, (kind, content) in enumerate(damaged(good, MOST)):
+    for place, (kind, content) in enumerate([*damaged(good, MOST), ("missing", MISSING)]):
         run = Path(shutil.copytree(sound.run, tmp_path / str(place)))
         put(run / name, content)
         before = contents(run)
@@ -194,3 +196,26 @@ def test_a_mended_experiment_ends_as_if_nothing_had_happened(
             assert accuracies(run) == accuracies(sound), kind
         assert set(accuracies(run).items()) <= set(accuracies(sound).items()), kind
         shutil.rmtree(run)
+
+
+@pytest.mark.parametrize("content", [b"{", b"", None, b"{}"])
+def test_further_seeds_whose_order_is_lost_are_trained_again(study: Study, content: bytes | None) -> None:
+    study.go("--confirm", "34%").done()
+    right = values(study.run)
+    put(study.run / "confirmations.json", content)
+    assert invoke("doctor", study.run).code == 1
+    invoke("doctor", study.run, "--repair")
+    study.go("--confirm", "34%").done()
+    assert values(study.run) == right
+    assert invoke("doctor", study.run).code == 0
+
+
+def test_what_is_missing_is_said(study: Study) -> None:
+    (study.run / "log.jsonl").unlink()
+    answer = invoke("doctor", study.run).done()
+    assert "is missing or empty" in answer.stdout
+    settings_file = study.run / "run.toml"
+    settings_file.write_text('warm_start = ["/somewhere"]\n' + settings_file.read_text())
+    answer = invoke("doctor", study.run)
+    assert answer.code == 1
+    assert "warm_start.json" in answer.stdout

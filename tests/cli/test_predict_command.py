@@ -75,7 +75,7 @@ def test_what_cannot_be_read_is_named_and_the_others_go_on(training: Path, image
 def test_a_terminal_shows_what_it_is_and_how_fast(study: Study, image_folder: Path) -> None:
     image = image_folder / "test" / "circles" / "000.png"
     answer = invoke("predict", study.run, image, "--trial", "smallest").done()
-    assert str(image) in answer.stdout.replace("\n", "")
+    assert "000.png" in answer.stdout
     assert "images/s" in answer.stderr
     document = invoke("predict", study.run, image, "--json", "--top", 2).done().json
     (found,) = document["predictions"]

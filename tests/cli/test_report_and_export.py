@@ -54,7 +54,7 @@ def test_what_is_no_run_or_has_no_complete_trial_is_refused(study: Study, tmp_pa
 @pytest.mark.parametrize(
     ("kind", "names"),
     [
-        ("python", ["network.py", "weights.safetensors", "architecture.json"]),
+        ("python", ["network.py", "weights.safetensors", "architecture.json", "receipt.json"]),
         ("json", ["architecture.json"]),
         ("safetensors", ["weights.safetensors", "architecture.json"]),
     ],

@@ -86,3 +86,13 @@ def test_only_runs_are_removed(tmp_path: Path) -> None:
     assert json_in(folder / "training.json")
     assert "holds one network" in invoke("runs", "rm", folder, "--yes").refusal(1)
     assert (tmp_path / "photos" / "a.txt").exists()
+
+
+def test_no_run_goes_into_another_and_none_that_holds_another_is_removed(study: Study, tmp_path: Path) -> None:
+    other = study.copied(tmp_path / "others")
+    for target in (other.run, other.run / "deeper" / "name"):
+        assert "would be inside of the run" in invoke("runs", "move", study.run, target).refusal()
+    assert study.run.exists()
+    shutil.copytree(study.run, other.run / "nested")
+    assert "holds another run" in invoke("runs", "rm", other.run, "--yes").refusal(1)
+    assert (other.run / "nested" / "run.toml").exists()

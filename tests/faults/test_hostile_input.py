@@ -24,7 +24,7 @@ from pure_nas.space.recipe import Recipe
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import PRODUCT
 
-FEW, MANY = 30, 2_000
+FEW, MANY = 30, 2_500
 VALUES: tuple[Any, ...] = (
     *(0, -1, 1, 2, 10**9, 10**30, -(10**30), 0.5, 1e-320, 1e308, float("inf"), float("nan"), True, False),
     *("", "x", "conv", "product", "none", "all", "a" * 3000, "\u2603", "\u0663", "3", "1e3", "../..", "{}", "%s"),

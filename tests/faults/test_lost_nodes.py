@@ -61,7 +61,7 @@ def test_a_search_that_loses_a_node_finds_what_an_undisturbed_one_finds(
         study="new",
         objectives="error,flops",
         trials=trials,
-        epochs=60,
+        epochs=30,
         limits=None,
         workers=2,
         device="cpu",
@@ -69,10 +69,10 @@ def test_a_search_that_loses_a_node_finds_what_an_undisturbed_one_finds(
     with opened(prepare(replace(settings, workers=1)), tmp_path / "peace") as search:
         search.driver.go(search.plan, Heard())
     with ray_nodes(2) as nodes:
-        losing = Losing(nodes.lose_node, 90)
+        losing = Losing(nodes.lose_node, 45)
         with opened(prepare(replace(settings, execution=nodes.execution)), tmp_path / "runs") as search:
             search.driver.go(search.plan, losing)
-    assert len(losing.epochs) >= 90
+    assert len(losing.epochs) >= 45
     assert found_in(tmp_path / "runs" / "new") == found_in(tmp_path / "peace" / "new")
     lost = [
         line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from made_up_races import raced
@@ -41,6 +42,15 @@ def test_without_a_network_better_than_guessing_there_is_no_verdict() -> None:
     race = raced(0.5, volume=0.0)
     assert math.isnan(race.prices("work")[0])
     assert race.verdict.startswith("No answer")
+
+
+def test_searches_that_trained_the_same_say_nothing_of_each_other() -> None:
+    race = raced(1.5)
+    (ours, other) = race.pairs[0]
+    slower = {**other.course.paid, "time": [1.5 * each for each in other.course.paid["time"]]}
+    same = replace(ours, course=replace(other.course, paid=slower))
+    verdict = replace(race, searches=(same, other)).verdict
+    assert verdict == "No answer: both searches trained the same networks. Give each search more trials or time."
 
 
 def test_every_network_of_a_space_is_in_its_box() -> None:

@@ -71,6 +71,7 @@ def test_one_epoch_for_many_goes_on_with_those_that_fewest_beat() -> None:
     assert most_promising(study) == [{"x": number} for number in range(KEPT)]
 
 
+@pytest.mark.slow
 def test_stops_of_a_search_are_checked_by_training_them_to_their_end(tmp_path: Path) -> None:
     pure_nas.search("digits", trials=24, epochs=4, workers=1, study="run", out=tmp_path)
     run = tmp_path / "run"

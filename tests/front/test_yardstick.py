@@ -64,6 +64,7 @@ def test_a_range_of_numbers_has_no_such_list() -> None:
         list(recording.all_params(space))
 
 
+@pytest.mark.slow
 def test_a_recording_that_was_stopped_goes_on_and_gives_the_same_table(small: str, tmp_path: Path) -> None:
     file = recording.record(small, None, 1, 4)
     cut = file.read_text()[:-10]  # a kill cuts the last line short

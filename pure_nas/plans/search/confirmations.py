@@ -24,7 +24,7 @@ SURE = 0.05
 """Of being on the front, or off it: a chance below which nothing is in doubt."""
 LAG = 4
 """Confirmations just before one that do not decide it, in runs from before trials had a lag."""
-_ORDER_FILE = "confirmations.json"
+ORDER_FILE = "confirmations.json"
 
 
 class Confirmation(NamedTuple):
@@ -60,7 +60,7 @@ class Confirmations:
 
     def __post_init__(self) -> None:
         self._confidence = Confidence(self.run, self.objectives, self.images)
-        self._path = self.run.path / _ORDER_FILE
+        self._path = self.run.path / ORDER_FILE
         self._order = self._read_order()
         self._ended = {each for each in self._order if self.folder(each).result() is not None}
         self.running: dict[int, Confirmation] = {}

@@ -33,6 +33,9 @@ _AS_THEY_ARE = (
 """Settings that run.toml has as they are."""
 
 
+_LONGEST_LAG = 100_000
+
+
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings(ImageSettings):
     """Everything that decides a search."""
@@ -78,12 +81,19 @@ class SearchSettings(ImageSettings):
                 )
         if self.trial_timeout is not None and self.trial_timeout <= 0:
             raise UsageError(f"A trial may take more than 0 s, not {self.trial_timeout:g}.")
+        if self.trial_timeout is not None and self.execution.kind == "inline":
+            raise UsageError(
+                "A trial in this process cannot be ended when it takes too long.",
+                hint="Leave --executor inline or --trial-timeout out.",
+            )
         check_workers(self.workers, self.execution)
         if self.sampler == "forecast":
             hint = "Leave --sampler out, or choose tpe, nsga2, gp or random."
             require_closed_form("The sampler forecast", self.objectives, hint=hint)
         if self.lag is not None and self.lag < 0:
             raise UsageError(f"A lag is 0 or more, not {self.lag}.")
+        if self.lag is not None and self.lag > _LONGEST_LAG:
+            raise UsageError(f"A lag is at most {_LONGEST_LAG:,}, not {self.lag}.")
         if self.lag is not None and isinstance(self.workers, int) and self.workers > max(self.lag, 1):
             raise UsageError(
                 f"With a lag of {self.lag} trials, {self.workers} workers would wait for each other.",

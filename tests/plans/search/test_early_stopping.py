@@ -20,6 +20,7 @@ from pure_nas.report.pages import search_page
 from pure_nas.report.search_tables import trials_table
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.search_results import TrialRecord
+from pure_nas.workers.executor import Execution
 
 EPOCHS, TRIALS = 8, 18
 Make = Callable[..., SearchSettings]
@@ -151,6 +152,8 @@ def test_stops_that_were_changed_afterwards_are_noticed(make: Make, tmp_path: Pa
     [
         ({"sampler": "forecast", "objectives": ("error", "latency")}, "forecast needs costs that are known before"),
         ({"lag": -1}, "A lag is 0 or more, not -1"),
+        ({"lag": 10**20}, "A lag is at most 100,000"),
+        ({"trial_timeout": 3.0, "execution": Execution(kind="inline")}, "A trial in this process cannot be ended"),
         ({"lag": 1, "workers": 2}, "With a lag of 1 trials, 2 workers would wait for each other"),
     ],
 )

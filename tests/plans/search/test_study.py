@@ -17,7 +17,7 @@ from pure_nas.errors import RunError
 from pure_nas.plans.search.baselines import baselines
 from pure_nas.plans.search.samplers import SamplerName
 from pure_nas.plans.search.storage import close_storage, open_storage
-from pure_nas.plans.search.study import SearchStudy
+from pure_nas.plans.search.study import SearchStudy, attributes_of
 from pure_nas.run.search_results import TrialRecord
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.catalogue import load_space
@@ -73,7 +73,7 @@ def test_a_baseline_teaches_what_of_it_lies_in_the_space(url: str, space: Search
     assert (asked.number, asked.candidate, asked.baseline) == (0, baseline.candidate, baseline.label)
     (trial,) = stored(url)
     assert trial.params == space.parameters_of(baseline.candidate).params
-    assert trial.user_attrs == {"baseline": baseline.label}
+    assert trial.user_attrs == {**attributes_of(baseline.candidate), "baseline": baseline.label}
 
 
 def test_a_complete_trial_is_told_its_values_and_constraints(url: str, space: SearchSpace) -> None:
