@@ -36,6 +36,7 @@ from pure_nas.run.search_results import load_results
 _TRIAL_SECONDS, _TRIALS_AN_HOUR = 5.0, 700.0  # goals on an H200: PURe20, 30 epochs, 50,000 images
 _ESTIMATE_OFF_BY = 2.0
 _LINES_KEPT = 12
+_MOST_SECONDS = 480.0  # of all parts together, on a GPU
 
 
 @dataclass
@@ -96,6 +97,8 @@ def main(
     parts: list[Part] = []
     for part, read in _parts(data, on, minutes, out.resolve(), quick=quick):
         print(f"{part.name} ...", flush=True)
+        if on.type != "cpu":
+            part.seconds = max(1.0, min(part.seconds, _MOST_SECONDS - sum(each.taken for each in parts)))
         part.run()
         try:
             read(part)
