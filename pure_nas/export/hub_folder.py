@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -54,14 +53,12 @@ def model_card(
     *,
     data: str = "",
     recipe: str = "",
-    verdicts: Sequence[str] = (),
 ) -> str:
     """What whoever takes the network from the Hub should know of it.
 
     Args:
         data: the images that it was trained on, in words.
         recipe: how it was trained, as JSON.
-        verdicts: how it did next to its twins.
     """
     interval = ""
     if receipt.accuracy is not None:
@@ -79,7 +76,6 @@ def model_card(
         recipe=recipe,
         receipt=receipt,
         interval=interval,
-        verdicts=verdicts,
         show_percent=show_percent,
     )
 

@@ -93,12 +93,12 @@ def metadata_of_onnx(path: Path) -> dict[str, str]:
     return {each.key: each.value for each in model.metadata_props}
 
 
-def onnx_predict(path: Path, threads: int | None = None) -> Predict:
+def onnx_predict(path: Path) -> Predict:
     """The file in ONNX Runtime, on the CPU."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or torch.get_num_threads()
+    options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
